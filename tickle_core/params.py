@@ -1,0 +1,275 @@
+"""The schema of params.yaml: what may stand there, and what is refused before any work.
+
+Types are strict (no "8" for 8, no true for 1) and every key must be known, so a typing error is
+an error and not a silently ignored line. Reading follows YAML 1.2 through ruamel.yaml, as DVC's
+own reading does; duplicate keys are refused there.
+"""
+
+import difflib
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+
+from tickle_core.errors import TickleError
+
+PARAMS_FILE = Path("params.yaml")
+
+# Aliases name stages, files and columns, and DVC cannot address a key that contains a dot.
+ALIAS_PATTERN = r"^[a-z][a-z0-9_]*$"
+
+Alias = Annotated[str, StringConstraints(pattern=ALIAS_PATTERN)]
+ModulePath = Annotated[str, StringConstraints(min_length=1)]
+Positive = Annotated[int, Field(gt=0)]
+PositiveReal = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A block of params.yaml: immutable, strict, closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class FashionMnist(Section):
+    """Fashion-MNIST: from `folder` if its four files are there, else downloaded."""
+
+    source: Literal["fashion_mnist"]
+    folder: str
+
+
+class ImageFolder(Section):
+    """Class folders of images below `folder`, brought to one size and colour mode."""
+
+    source: Literal["folder"]
+    folder: str
+    image_size: Positive
+    color: Literal["grey", "rgb"]
+    test_share: Share
+
+
+Dataset = Annotated[FashionMnist | ImageFolder, Field(discriminator="source")]
+
+
+class Model(Section):
+    """The small residual network and how it is trained."""
+
+    source: Literal["train"]
+    epochs: Positive
+    batch_size: Positive
+    learning_rate: PositiveReal
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Extract(Section):
+    """Which images go through the model, and how their activations are stored."""
+
+    train_images: Positive | None
+    test_images: Positive | None
+    batch_size: Positive
+    dtype: Literal["float16", "bfloat16", "float32"]
+    shard_mib: Positive
+
+
+class Sae(Section):
+    """The sparse autoencoder and its training."""
+
+    variant: Literal["topk", "relu"]
+    latents: Positive
+    k: Positive
+    l1: PositiveReal
+    tokens: Positive
+    batch_size: Positive
+    learning_rate: PositiveReal
+    buffer_mib: Positive
+    top_images: Positive
+
+    @model_validator(mode="after")
+    def _k_fits(self) -> "Sae":
+        if self.k > self.latents:
+            raise ValueError(f"k is {self.k} but there are only {self.latents} latents; lower k")
+        return self
+
+
+class Probes(Section):
+    """Linear probes and their controls."""
+
+    train_images: Positive
+    strengths: Annotated[list[PositiveReal], Field(min_length=1)]
+    validation_share: Share
+    control_clusters: Annotated[int, Field(ge=2)]
+    shuffles: Positive
+
+
+class Dimension(Section):
+    """PCA intrinsic dimension, its interval and its null."""
+
+    variance: Share
+    blocks: Annotated[int, Field(ge=2)]
+    resamples: Positive
+    null_draws: Positive
+
+
+class Report(Section):
+    """What the report shows."""
+
+    headline_layer: Alias
+    latents: Positive
+    images_per_latent: Positive
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    device: Literal["auto", "cpu", "cuda", "mps"]
+    dataset: Dataset
+    model: Model
+    layers: Annotated[dict[Alias, ModulePath], Field(min_length=1)]
+    extract: Extract
+    sae: Sae
+    probes: Probes
+    dimension: Dimension
+    report: Report
+
+    @model_validator(mode="after")
+    def _layers_fit(self) -> "Params":
+        by_module: dict[str, str] = {}
+        for alias, module in self.layers.items():
+            if module in by_module:
+                raise ValueError(
+                    f"layers.{alias} and layers.{by_module[module]} are both {module!r}; keep one"
+                )
+            by_module[module] = alias
+        if self.report.headline_layer not in self.layers:
+            raise ValueError(
+                f"report.headline_layer is {self.report.headline_layer!r}, which is no alias "
+                f"under layers ({', '.join(self.layers)})"
+            )
+        if self.report.images_per_latent > self.sae.top_images:
+            raise ValueError(
+                f"report.images_per_latent is {self.report.images_per_latent}, but sae.top_images "
+                f"keeps only {self.sae.top_images} per latent"
+            )
+        return self
+
+
+def read(path: Path = PARAMS_FILE) -> dict[str, Any]:
+    """Read params.yaml as plain dicts.
+
+    Raises
+    ------
+    TickleError
+        If the file is missing, is no valid YAML (duplicate keys included) or is no mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise TickleError(
+            f"{path} is missing: run from the project's top folder, or restore it with "
+            f"`git checkout {path}`"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise TickleError(f"{path} cannot be read: {error}") from None
+    try:
+        values = YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as error:
+        # ruamel's further lines explain how to switch the check off; the first is the finding.
+        problem = (error.problem or "not valid YAML").splitlines()[0]
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise TickleError(f"{path}{line}: {problem}") from None
+    if not isinstance(values, dict):
+        raise TickleError(f"{path} is empty or no mapping of sections")
+    return values
+
+
+def parse(values: dict[str, Any], path: Path = PARAMS_FILE) -> Params:
+    """Check plain values against the schema.
+
+    Raises
+    ------
+    TickleError
+        One line that lists every unknown key (with the nearest valid name), wrong type and
+        impossible value.
+    """
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        problems = [_explain(problem) for problem in error.errors()]
+        raise TickleError(f"{path}: " + "; ".join(problems)) from None
+
+
+def load(path: Path = PARAMS_FILE) -> Params:
+    """Read and check params.yaml; raises what `read` and `parse` raise."""
+    return parse(read(path), path)
+
+
+def lookup(values: dict[str, Any], key: str) -> Any:
+    """The value at a dotted key ("sae.k"), or None where there is none."""
+    for part in key.split("."):
+        if not isinstance(values, dict) or part not in values:
+            return None
+        values = values[part]
+    return values
+
+
+def _explain(problem: dict[str, Any]) -> str:
+    """One pydantic finding in words: where, what, and the nearest valid name."""
+    # Pydantic marks a dict's key by "[key]" and a union's member by its tag: neither is a place
+    # that stands in the file.
+    place = [part for part in problem["loc"] if part != "[key]"]
+    members = ("fashion_mnist", "folder")
+    if len(place) > 2 and place[0] == "dataset" and place[1] in members:
+        del place[1]
+    where = ".".join(str(part) for part in place)
+    kind = problem["type"]
+    if kind == "extra_forbidden":
+        valid = _valid_names(problem["loc"][:-1])
+        near = difflib.get_close_matches(str(place[-1]), valid, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"valid here: {', '.join(valid)}"
+        return f"unknown key {where!r}; {hint}"
+    if kind == "missing":
+        return f"{where} is missing"
+    if kind == "string_pattern_mismatch":
+        return (
+            f"{where!r} is no plain word: an alias is lower-case letters, digits and underscores, "
+            "and starts with a letter"
+        )
+    if kind == "value_error":
+        message = problem["msg"].removeprefix("Value error, ")
+        return f"{where}: {message}" if where else message
+    got = "" if isinstance(problem["input"], dict) else f", got {problem['input']!r}"
+    message = problem["msg"][0].lower() + problem["msg"][1:]
+    return f"{where}: {message}{got}"
+
+
+def _valid_names(place: tuple[Any, ...]) -> list[str]:
+    """The keys that the schema knows at a place."""
+    section: Any = Params
+    for part in place:
+        if isinstance(section, type) and issubclass(section, Section):
+            section = section.model_fields[part].annotation
+            continue
+        for member in _members(section):
+            if part == get_args(member.model_fields["source"].annotation)[0]:
+                section = member
+    return list(section.model_fields)
+
+
+def _members(annotation: Any) -> tuple[type[Section], ...]:
+    """The sections that a union stands for."""
+    if get_origin(annotation) is Annotated:
+        return _members(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return get_args(annotation)
+    return ()
