@@ -1,0 +1,123 @@
+"""A hash of each stage's code in meaning, so that DVC rebuilds what a change can alter, no more.
+
+DVC has no notion of imports. Here the import closure of a stage module is followed through the
+project, each module is brought to a normal form (comments, docstrings and formatting gone), and
+the forms are hashed together with the pinned versions of the libraries that they import. Stages
+track their own hash as a DVC parameter.
+
+Only `import` statements are seen, wherever they stand in a module; importing by a computed name
+is not, and is therefore not done in this project.
+"""
+
+import ast
+import hashlib
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGES = ("stages", "tickle_core")
+LOCK_FILE = "requirements.lock"
+
+# Modules that decide whether a stage may start and what it says, never what it computes. The
+# schema belongs here because it has no defaults: every value comes from params.yaml, where DVC
+# tracks it.
+WITHOUT_EFFECT = frozenset(
+    f"tickle_core.{name}" for name in ("errors", "fingerprint", "params", "progress")
+)
+
+# Distributions whose name on the index is not the name that is imported.
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "google_crc32c": "google-crc32c",
+    "ruamel": "ruamel.yaml",
+    "sklearn": "scikit-learn",
+}
+
+
+def stage_names(root: Path) -> list[str]:
+    """The stages that have a module, in alphabetical order."""
+    return sorted(path.stem for path in (root / "stages").glob("*.py") if path.stem != "__init__")
+
+
+def fingerprint(stage: str, root: Path) -> str:
+    """Hash of what `stages/<stage>.py` and everything that it imports mean.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits (64 bits of SHA-256).
+    """
+    pins = _pins(root / LOCK_FILE)
+    digest = hashlib.sha256()
+    libraries: set[str] = set()
+    for module in closure(f"stages.{stage}", root):
+        tree = ast.parse(_file(module, root).read_bytes())
+        libraries.update(_libraries(tree))
+        if module not in WITHOUT_EFFECT:
+            digest.update(f"{module}\n{normal_form(tree)}\n".encode())
+    for library in sorted(libraries):
+        digest.update(f"{library}=={pins.get(library, 'unpinned')}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def closure(module: str, root: Path) -> list[str]:
+    """The project's modules that importing `module` loads, itself included, sorted."""
+    seen: set[str] = set()
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        tree = ast.parse(_file(name, root).read_bytes())
+        for target in _imports(tree):
+            # Importing a.b.c runs a and a.b too; the last part may be a name inside a module.
+            parts = target.split(".")
+            for length in range(1, len(parts) + 1):
+                candidate = ".".join(parts[:length])
+                if parts[0] in PACKAGES and _file(candidate, root).is_file():
+                    waiting.append(candidate)
+    return sorted(seen)
+
+
+def normal_form(tree: ast.Module) -> str:
+    """The source without comments, docstrings and formatting.
+
+    Unparsed text is used rather than a dump of the tree, since the dump differs between Python
+    versions for the same program.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            if ast.get_docstring(node, clean=False) is not None:
+                node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+def _imports(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.level:
+                raise ValueError(f"line {node.lineno}: the project uses absolute imports only")
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _libraries(tree: ast.Module) -> set[str]:
+    """Third-party distributions that a module imports."""
+    tops = {name.split(".")[0] for name in _imports(tree)}
+    return {
+        DISTRIBUTIONS.get(top, top) for top in tops - set(PACKAGES) - sys.stdlib_module_names
+    }
+
+
+def _file(module: str, root: Path) -> Path:
+    path = root.joinpath(*module.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _pins(lock: Path) -> dict[str, str]:
+    """Pinned versions by distribution name."""
+    pattern = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)", re.MULTILINE)
+    return dict(pattern.findall(lock.read_text(encoding="utf-8")))

@@ -1,0 +1,241 @@
+"""The door that each stage enters through, and leaves by.
+
+On the way in: the params are checked, the seeds set, the stage locked against a second copy of
+itself and tied to the life of the DVC process that started it. On the way out: if the tracked
+params or the code changed while the stage ran, nothing is published and the stage fails, because
+DVC reads both after the command has ended and would record the old output under the new values.
+Outputs are written beside their place and renamed into it.
+"""
+
+import argparse
+import ctypes
+import errno
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from ruamel.yaml import YAML
+
+from tickle_core import fingerprint, params
+from tickle_core.errors import TickleError
+
+CACHE = Path(".cache")
+CODE_FILE = Path("data/code.json")
+# How long to wait for a copy of this stage that is just being killed to let go of its lock.
+LOCK_SECONDS = 20
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """One execution of one stage.
+
+    Attributes
+    ----------
+    stage, alias
+        Name of the stage, and of the layer for stages that run once per layer (else None).
+    params
+        All of params.yaml, checked. A stage reads only what dvc.yaml says that it tracks.
+    code
+        Fingerprint of the stage's code.
+    """
+
+    stage: str
+    alias: str | None
+    params: params.Params
+    code: str
+    _staged: dict[Path, Path] = field(default_factory=dict)
+
+    def output(self, path: str) -> Path:
+        """Where to write the output whose place is `path`; it moves there at the end.
+
+        The parent folder exists; the returned path does not.
+        """
+        final = Path(path)
+        staged = final.with_name(f".partial-{final.name}")
+        final.parent.mkdir(parents=True, exist_ok=True)
+        _remove(staged)  # what a killed run left behind
+        self._staged[final] = staged
+        return staged
+
+    def output_directory(self, path: str) -> Path:
+        """The same for an output that is a folder: it exists and is empty."""
+        staged = self.output(path)
+        staged.mkdir()
+        return staged
+
+
+def enter(stage: str, main: Callable[[Run], None], *, per_layer: bool = False) -> None:
+    """Run a stage: `python -m stages.<stage> [alias]`. Does not return.
+
+    Exits with 0 when the outputs are in place, with 1 after a one-line message when something is
+    wrong that the user can mend.
+    """
+    try:
+        _enter(stage, main, per_layer)
+    except TickleError as error:
+        sys.exit(f"error in {stage}: {error}")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.exit(
+            f"error in {stage}: the disk is full ({error.filename or Path.cwd()}); free some space "
+            "and run again: finished shards are kept"
+        )
+    except KeyboardInterrupt:
+        sys.exit(f"{stage}: interrupted")
+    sys.exit(0)
+
+
+def _enter(stage: str, main: Callable[[Run], None], per_layer: bool) -> None:
+    values = params.read()
+    checked = params.parse(values)
+    alias = _alias(stage, checked, per_layer)
+    name = f"{stage}@{alias}" if alias else stage
+    _die_with_dvc()
+    _seed(checked.seed)
+    before = _snapshot(stage, alias, values)
+    _require_current_code(stage, before["code"])
+    run = Run(stage, alias, checked, before["code"])
+    started = time.monotonic()
+    with _locked(name):
+        try:
+            main(run)
+            _require_unchanged(name, before, stage, alias)
+            for final, staged in run._staged.items():
+                _publish(staged, final)
+        finally:
+            for staged in run._staged.values():
+                _remove(staged)
+    _log(name, time.monotonic() - started)
+
+
+def _alias(stage: str, checked: params.Params, per_layer: bool) -> str | None:
+    parser = argparse.ArgumentParser(prog=f"python -m stages.{stage}")
+    if per_layer:
+        parser.add_argument("alias", help=f"one of: {', '.join(checked.layers)}")
+    alias = getattr(parser.parse_args(), "alias", None)
+    if alias is not None and alias not in checked.layers:
+        raise TickleError(
+            f"no layer {alias!r} in {params.PARAMS_FILE}; it has {', '.join(checked.layers)}"
+        )
+    return alias
+
+
+def _die_with_dvc() -> None:
+    """Ask the kernel to kill this process when the DVC that started it dies.
+
+    Otherwise the stage would go on writing while the next `dvc repro` runs the same stage. Other
+    systems than Linux lack this; there the lock keeps the second copy out.
+    """
+    if "DVC_STAGE" in os.environ and sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the request was made
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _seed(seed: int) -> None:
+    """Seed the global generators, for libraries that draw from them; our own draws name a seed."""
+    random.seed(seed)
+    if numpy := sys.modules.get("numpy"):
+        numpy.random.seed(seed)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(seed)
+
+
+def _snapshot(stage: str, alias: str | None, values: dict[str, Any]) -> dict[str, Any]:
+    """What DVC will record for the stage: its tracked params and its code."""
+    tracked = {key: params.lookup(values, key) for key in tracked_keys(stage, alias)}
+    return {"params": tracked, "code": fingerprint.fingerprint(stage, Path())}
+
+
+def tracked_keys(stage: str, alias: str | None) -> list[str]:
+    """The keys of params.yaml that dvc.yaml tracks for a stage."""
+    pipeline = YAML(typ="safe", pure=True).load(Path("dvc.yaml").read_text(encoding="utf-8"))
+    definition = pipeline["stages"][stage]
+    entries = definition.get("do", definition).get("params", [])
+    return [entry.replace("${key}", alias or "") for entry in entries if isinstance(entry, str)]
+
+
+def _require_current_code(stage: str, code: str) -> None:
+    """Refuse code that is newer than what DVC took its fingerprint from."""
+    if "DVC_STAGE" not in os.environ or not CODE_FILE.is_file():
+        return
+    recorded = json.loads(CODE_FILE.read_text(encoding="utf-8")).get(stage, code)
+    if recorded != code:
+        raise TickleError(
+            "the code changed after the stage `fingerprint` ran; run `dvc repro` again"
+        )
+
+
+def _require_unchanged(name: str, before: dict[str, Any], stage: str, alias: str | None) -> None:
+    try:
+        after = _snapshot(stage, alias, params.read())
+    except (TickleError, SyntaxError, OSError) as error:
+        raise TickleError(f"cannot tell whether the inputs of {name} changed: {error}") from None
+    changed = [key for key, value in before["params"].items() if after["params"].get(key) != value]
+    if changed:
+        raise TickleError(
+            f"{', '.join(changed)} changed in {params.PARAMS_FILE} while {name} ran, so its result "
+            "belongs to the old values and is not kept; run `dvc repro` again"
+        )
+    if after["code"] != before["code"]:
+        raise TickleError(
+            f"the code of {name} changed while it ran, so its result belongs to the old code and "
+            "is not kept; run `dvc repro` again"
+        )
+
+
+class _locked:
+    """Hold the stage's lock; a second copy waits a little and then is refused."""
+
+    def __init__(self, name: str):
+        path = CACHE / "locks" / f"{name}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._name, self._lock = name, FileLock(path, timeout=LOCK_SECONDS)
+
+    def __enter__(self) -> None:
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise TickleError(f"{self._name} is already running in another process") from None
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def _publish(staged: Path, final: Path) -> None:
+    """Rename into place; what stood there is moved aside first, then deleted."""
+    old = final.with_name(f".partial-old-{final.name}")
+    _remove(old)
+    if final.exists() or final.is_symlink():
+        final.rename(old)
+    staged.rename(final)
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _log(name: str, seconds: float) -> None:
+    """Append time and peak memory to an untracked log: they are no part of a result."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    mib = peak / (2**20 if sys.platform == "darwin" else 2**10)
+    line = {"stage": name, "seconds": round(seconds, 2), "peak_mib": round(mib)}
+    with (CACHE / "timings.jsonl").open("a", encoding="utf-8") as log:
+        log.write(json.dumps(line) + "\n")
