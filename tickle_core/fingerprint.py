@@ -64,21 +64,26 @@ def fingerprint(stage: str, root: Path) -> str:
 def closure(module: str, root: Path) -> list[str]:
     """The project's modules that importing `module` loads, itself included, sorted."""
     seen: set[str] = set()
-    waiting = [module]
+    waiting = _loaded_by(module, root)
     while waiting:
         name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        tree = ast.parse(_file(name, root).read_bytes())
-        for target in _imports(tree):
-            # Importing a.b.c runs a and a.b too; the last part may be a name inside a module.
-            parts = target.split(".")
-            for length in range(1, len(parts) + 1):
-                candidate = ".".join(parts[:length])
-                if parts[0] in PACKAGES and _file(candidate, root).is_file():
-                    waiting.append(candidate)
+        if name not in seen:
+            seen.add(name)
+            for target in _imports(ast.parse(_file(name, root).read_bytes())):
+                waiting += _loaded_by(target, root)
     return sorted(seen)
+
+
+def _loaded_by(target: str, root: Path) -> list[str]:
+    """The project's modules among a, a.b and a.b.c for the target a.b.c.
+
+    Importing a.b.c runs all three; the last part may also be a name inside the module a.b.
+    """
+    parts = target.split(".")
+    if parts[0] not in PACKAGES:
+        return []
+    names = [".".join(parts[: length + 1]) for length in range(len(parts))]
+    return [name for name in names if _file(name, root).is_file()]
 
 
 def normal_form(tree: ast.Module) -> str:
@@ -88,9 +93,11 @@ def normal_form(tree: ast.Module) -> str:
     versions for the same program.
     """
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            if ast.get_docstring(node, clean=False) is not None:
-                node.body = node.body[1:] or [ast.Pass()]
+        documented = isinstance(
+            node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+        )
+        if documented and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
     return ast.unparse(tree)
 
 
@@ -107,9 +114,7 @@ def _imports(tree: ast.Module) -> Iterator[str]:
 def _libraries(tree: ast.Module) -> set[str]:
     """Third-party distributions that a module imports."""
     tops = {name.split(".")[0] for name in _imports(tree)}
-    return {
-        DISTRIBUTIONS.get(top, top) for top in tops - set(PACKAGES) - sys.stdlib_module_names
-    }
+    return {DISTRIBUTIONS.get(top, top) for top in tops - set(PACKAGES) - sys.stdlib_module_names}
 
 
 def _file(module: str, root: Path) -> Path:

@@ -55,6 +55,7 @@ class Run:
     params: params.Params
     code: str
     _staged: dict[Path, Path] = field(default_factory=dict)
+    _adopted: dict[Path, Path] = field(default_factory=dict)
 
     def output(self, path: str) -> Path:
         """Where to write the output whose place is `path`; it moves there at the end.
@@ -67,6 +68,11 @@ class Run:
         _remove(staged)  # what a killed run left behind
         self._staged[final] = staged
         return staged
+
+    def adopt(self, path: str, made: Path) -> None:
+        """Publish a folder that was made elsewhere under `path`; if the run fails, it stays."""
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        self._adopted[Path(path)] = made
 
     def output_directory(self, path: str) -> Path:
         """The same for an output that is a folder: it exists and is empty."""
@@ -108,11 +114,11 @@ def _enter(stage: str, main: Callable[[Run], None], per_layer: bool) -> None:
     _require_current_code(stage, before["code"])
     run = Run(stage, alias, checked, before["code"])
     started = time.monotonic()
-    with _locked(name):
+    with _Locked(name):
         try:
             main(run)
             _require_unchanged(name, before, stage, alias)
-            for final, staged in run._staged.items():
+            for final, staged in (run._staged | run._adopted).items():
                 _publish(staged, final)
         finally:
             for staged in run._staged.values():
@@ -197,7 +203,7 @@ def _require_unchanged(name: str, before: dict[str, Any], stage: str, alias: str
         )
 
 
-class _locked:
+class _Locked:
     """Hold the stage's lock; a second copy waits a little and then is refused."""
 
     def __init__(self, name: str):

@@ -64,16 +64,17 @@ def mix(
         The same arrays, `batch_size` items each; only the very last batch may be shorter.
     """
     held: list[tuple[np.ndarray, ...]] = []
+    held_bytes = 0
     for piece in pieces:
         held.append(piece)
-        if sum(column.nbytes for piece in held for column in piece) * POOL_COPIES < pool_bytes:
+        held_bytes += sum(column.nbytes for column in piece)
+        if held_bytes * POOL_COPIES < pool_bytes:
             continue
         pool, order = _shuffled(held, rng)
-        served = max(batch_size, len(order) // 2 // batch_size * batch_size)
-        if served > len(order):
-            continue
+        served = len(order) // 2 // batch_size * batch_size
         yield from _batches(pool, order[:served], batch_size)
         held = [tuple(column[order[served:]] for column in pool)]
+        held_bytes = sum(column.nbytes for column in held[0])
     if held:
         yield from _batches(*_shuffled(held, rng), batch_size)
 

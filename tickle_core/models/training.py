@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from tickle_core import arrays, params, statistics, streams
 from tickle_core.datasets.image_set import ImageSet
@@ -16,24 +15,45 @@ POOL_BYTES = 512 * 2**20
 EVALUATION_BATCH = 500
 
 
-def train(images: ImageSet, section: params.Model, seed: int, device: torch.device) -> Classifier:
-    """Train on the train split, judge on the test split.
-
-    SGD with Nesterov momentum under a one-cycle learning rate (Smith & Topin 2018,
-    arXiv:1708.07120), random horizontal flips. Images stream through a bounded pool, so memory
-    does not grow with their number.
-    """
+def untrained(images: ImageSet, seed: int, device: torch.device) -> Classifier:
+    """The small residual network for an image set, with random weights."""
     torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
-    labels = torch.from_numpy(images.table["label"].to_numpy()).to(device)
-    train_ids = np.flatnonzero(images.table["split"] == "train")
-    preprocessing = channel_statistics(images, train_ids)
+    preprocessing = channel_statistics(images, np.flatnonzero(images.table["split"] == "train"))
     architecture = {
         "name": "small_resnet",
         "channels": images.images.shape[3],
         "classes": len(images.class_names),
     }
-    network = build(architecture).to(device, memory_format=torch.channels_last)
+    network = build(architecture).to(device, memory_format=torch.channels_last).eval()
+    example = preprocess(arrays.read_rows(images.images, 0, 1), preprocessing, device)
+    card = {
+        "architecture": architecture,
+        "source": "random weights",
+        "class_names": list(images.class_names),
+        "preprocessing": preprocessing,
+        "layers": {
+            name: {"shape": shape} for name, shape in layer_shapes(network, example).items()
+        },
+    }
+    return Classifier(network, card, device)
+
+
+def train(start: Classifier, images: ImageSet, section: params.Model, seed: int) -> Classifier:
+    """Train a network on the train split, judge it on the test split.
+
+    SGD with Nesterov momentum under a one-cycle learning rate (Smith & Topin 2018,
+    arXiv:1708.07120), random horizontal flips. Images stream through a bounded pool, so memory
+    does not grow with their number.
+
+    Parameters
+    ----------
+    start
+        The network to train; it is changed in place.
+    """
+    network, device = start.network, start.device
+    rng = np.random.default_rng(seed)
+    labels = torch.tensor(images.table["label"].to_numpy(), device=device)
+    train_ids = np.flatnonzero(images.table["split"] == "train")
     optimizer = torch.optim.SGD(
         network.parameters(),
         lr=section.learning_rate,
@@ -48,7 +68,7 @@ def train(images: ImageSet, section: params.Model, seed: int, device: torch.devi
     network.train()
     batches = _batches(images, train_ids, section, rng)
     for ids, batch in progress(batches, "training", "batch", total=steps):
-        x = preprocess(batch, preprocessing, device)
+        x = start.preprocess(batch)
         if rng.random() < 0.5:
             x = x.flip(3)
         loss = F.cross_entropy(network(x), labels[torch.from_numpy(ids).to(device)])
@@ -57,17 +77,9 @@ def train(images: ImageSet, section: params.Model, seed: int, device: torch.devi
         optimizer.step()
         schedule.step()
     network.eval()
-    first = preprocess(arrays.read_rows(images.images, 0, 1), preprocessing, device)
-    card = {
-        "architecture": architecture,
-        "source": section.source,
-        "class_names": list(images.class_names),
-        "preprocessing": preprocessing,
-        "layers": {name: {"shape": shape} for name, shape in layer_shapes(network, first).items()},
-    }
-    classifier = Classifier(network, card, device)
-    card["accuracy"] = accuracy(classifier, images, "test")
-    return classifier
+    trained = Classifier(network, start.card | {"source": section.source}, device)
+    trained.card["accuracy"] = accuracy(trained, images, "test")
+    return trained
 
 
 def accuracy(classifier: Classifier, images: ImageSet, split: str) -> dict[str, object]:

@@ -1,0 +1,34 @@
+"""PCA dimension of one layer on held-out images: pooled, per class, and of tokens."""
+
+from pathlib import Path
+
+from tickle_core import stage
+from tickle_core.activations.store import ActivationStore, open_store
+from tickle_core.geometry import dimension
+from tickle_core.results import write_json
+
+
+def main(run: stage.Run) -> None:
+    section, seed = run.params.dimension, run.params.seed
+    store = open_store(Path(f"data/activations/{run.alias}.zarr"))
+    rows = store.test_rows
+    result = dimension.analyse(
+        store.pooled()[rows],
+        store.labels[rows],
+        tokens_by_block(store, dimension.assign_blocks(len(rows), section.blocks, seed)),
+        section,
+        seed,
+    )
+    write_json(run.output(f"reports/metrics/dimension/{run.alias}.json"), result)
+
+
+def tokens_by_block(store: ActivationStore, blocks):
+    first = 0
+    for block, tokens in store.token_blocks(store.test_rows):
+        images, positions, width = tokens.shape
+        yield tokens.reshape(-1, width), blocks[first : first + images].repeat(positions)
+        first += images
+
+
+if __name__ == "__main__":
+    stage.enter("dimension", main, per_layer=True)

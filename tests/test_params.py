@@ -1,0 +1,135 @@
+"""params.yaml is checked before any work, and says what is wrong in one line."""
+
+import copy
+import re
+from pathlib import Path
+
+import pytest
+
+from tickle_core import params
+from tickle_core.errors import TickleError
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def values():
+    return params.read(ROOT / "params.yaml")
+
+
+def test_the_default_is_valid(values):
+    assert params.parse(values).layers["late"] == "layer3"
+
+
+def test_nothing_has_a_default():
+    """The code fingerprint leaves the schema out, which is sound only while it holds no values."""
+
+    def fields(section):
+        for name, field in section.model_fields.items():
+            yield section, name, field
+
+    sections = [params.Params, *params.Section.__subclasses__()]
+    without = [
+        f"{s.__name__}.{n}" for s in sections for s, n, f in fields(s) if not f.is_required()
+    ]
+    assert without == []
+
+
+def assert_refused(values, *parts):
+    with pytest.raises(TickleError) as caught:
+        params.parse(values)
+    message = str(caught.value)
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "parts"),
+    [
+        ("sae.kk", 3, ["unknown key 'sae.kk'", "did you mean 'k'?"]),
+        ("sea", {}, ["unknown key 'sea'", "did you mean 'sae'?"]),
+        ("dataset.foldr", "x", ["unknown key 'dataset.foldr'", "did you mean 'folder'?"]),
+        ("sae.zzz", 3, ["unknown key 'sae.zzz'", "valid here", "latents"]),
+        ("sae.k", "8", ["sae.k", "integer", "'8'"]),
+        ("sae.k", 8.5, ["sae.k", "integer", "8.5"]),
+        ("sae.k", 0, ["sae.k", "greater than 0"]),
+        ("sae.k", -3, ["sae.k", "greater than 0", "-3"]),
+        ("sae.k", 5000, ["k is 5000", "1024 latents"]),
+        ("sae", None, ["sae"]),
+        ("seed", True, ["seed", "integer", "True"]),
+        ("seed", -1, ["seed"]),
+        ("model.learning_rate", float("nan"), ["model.learning_rate"]),
+        ("model.learning_rate", 0, ["model.learning_rate", "greater than 0"]),
+        ("extract.train_images", 0, ["extract.train_images"]),
+        ("extract.test_images", -5, ["extract.test_images"]),
+        ("extract.dtype", "float8", ["extract.dtype", "bfloat16"]),
+        ("dataset.source", "imagenet", ["dataset", "imagenet", "fashion_mnist"]),
+        ("device", "gpu", ["device", "cuda"]),
+        ("layers", {}, ["layers"]),
+        ("layers", {"a.b": "layer1"}, ["layers.a.b", "plain word"]),
+        ("layers", {"Late": "layer1"}, ["layers.Late", "plain word"]),
+        ("layers", {"a b": "layer1"}, ["layers.a b", "plain word"]),
+        ("layers", {"../x": "layer1"}, ["plain word"]),
+        ("layers", {"late": "layer3", "again": "layer3"}, ["layers.again", "layers.late"]),
+        ("report.headline_layer", "nope", ["report.headline_layer", "nope", "early, middle, late"]),
+        ("report.images_per_latent", 999, ["report.images_per_latent", "sae.top_images"]),
+    ],
+)
+def test_bad_values_are_refused(values, place, value, parts):
+    values = copy.deepcopy(values)
+    *sections, key = place.split(".") if place != "layers" else ["layers"]
+    target = values
+    for section in sections:
+        target = target[section]
+    target[key] = value
+    assert_refused(values, *parts)
+
+
+def test_a_missing_section_is_named(values):
+    del values["probes"]
+    assert_refused(values, "probes is missing")
+
+
+def test_all_problems_are_named_at_once(values):
+    values["sae"]["kk"] = 1
+    values["seed"] = "x"
+    assert_refused(values, "sae.kk", "seed")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("seed: 0\nseed: 1\n", ["line 2", "duplicate key"]),
+        ("layers:\n  late: a\n  late: b\n", ["line 3", "duplicate key"]),
+        ("seed: [0\n", ["line"]),
+        ("", ["empty"]),
+        ("- 1\n", ["no mapping"]),
+    ],
+)
+def test_bad_yaml_is_refused_with_its_line(tmp_path, text, parts):
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(TickleError) as caught:
+        params.read(path)
+    assert "\n" not in str(caught.value)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_a_missing_file_says_what_to_do(tmp_path):
+    with pytest.raises(TickleError, match="missing: run from"):
+        params.read(tmp_path / "params.yaml")
+
+
+def test_lookup_follows_dots(values):
+    assert params.lookup(values, "sae.k") == values["sae"]["k"]
+    assert params.lookup(values, "layers.late") == "layer3"
+    assert params.lookup(values, "sae.none.of.this") is None
+
+
+def test_every_knob_is_explained():
+    """Each section of the default file carries a comment banner with its name."""
+    text = (ROOT / "params.yaml").read_text()
+    for section in set(params.Params.model_fields) - {"seed", "device"}:
+        assert re.search(rf"^# {section}: \w", text, re.MULTILINE), section

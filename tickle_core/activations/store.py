@@ -1,0 +1,114 @@
+"""The activation store of one layer: what is on disk, and how it is read.
+
+    <alias>.zarr/
+        tokens     (N, positions, channels)  float16, float32, or bfloat16 as its 16 bits
+        pooled     (N, channels) float32     mean over positions, taken before rounding
+        logits     (N, classes) float32      the network's output for the same images
+        image_ids  (N,) int64                rows of the image set, ascending
+        labels     (N,) int64
+        is_test    (N,) bool
+
+All arrays have one row per image and are sharded by images. The attributes hold the dtype of the
+activations and the grid [height, width] that the positions fill row by row, or null.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from tickle_core import arrays
+from tickle_core.errors import TickleError
+
+STORED_AS = {"float16": "float16", "bfloat16": "uint16", "float32": "float32"}
+# Unwritten rows must not look like activations: NaN, in bfloat16 by its bits.
+FILL = {"float16": float("nan"), "bfloat16": 0x7FC0, "float32": float("nan")}
+READ_BYTES = 32 * 2**20
+
+
+@dataclass(frozen=True)
+class ActivationStore:
+    """A complete store, open for reading; row i of every array belongs to the same image."""
+
+    path: Path
+    attributes: dict[str, Any]
+    tokens: zarr.Array
+    image_ids: np.ndarray
+    labels: np.ndarray
+    is_test: np.ndarray
+
+    @property
+    def grid(self) -> list[int] | None:
+        """[height, width] of the positions, or None where they form no grid."""
+        return self.attributes["grid"]
+
+    @property
+    def train_rows(self) -> np.ndarray:
+        """Rows of the train split, ascending."""
+        return np.flatnonzero(~self.is_test)
+
+    @property
+    def test_rows(self) -> np.ndarray:
+        """Rows of the test split, ascending."""
+        return np.flatnonzero(self.is_test)
+
+    def pooled(self) -> np.ndarray:
+        """Mean over positions of every image, (N, channels) float32."""
+        return _read_all(arrays.open_complete(self.path / "pooled"))
+
+    def logits(self) -> np.ndarray:
+        """The network's logits for every image, (N, classes) float32."""
+        return _read_all(arrays.open_complete(self.path / "logits"))
+
+    def decode(self, stored: np.ndarray) -> np.ndarray:
+        """Stored tokens as floats: float16 and float32 unchanged, bfloat16 widened to float32."""
+        if self.attributes["dtype"] != "bfloat16":
+            return stored
+        return (stored.astype(np.uint32) << 16).view(np.float32)
+
+    def token_blocks(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Read the tokens of the given rows in order, a bounded block at a time.
+
+        Parameters
+        ----------
+        rows
+            (n,) ascending row numbers.
+
+        Yields
+        ------
+        tuple
+            Row numbers (b,) and their tokens (b, positions, channels), about 32 MiB at most.
+        """
+        for place in arrays.blocks(self.tokens, READ_BYTES):
+            wanted = rows[np.searchsorted(rows, place.start) : np.searchsorted(rows, place.stop)]
+            if len(wanted):
+                block = arrays.read_rows(self.tokens, place.start, place.stop)
+                yield wanted, self.decode(block[wanted - place.start])
+
+
+def open_store(path: Path) -> ActivationStore:
+    """Open a published store.
+
+    Raises
+    ------
+    TickleError
+        If it is missing or damaged; the missing or damaged piece is named.
+    """
+    tokens = arrays.open_complete(path / "tokens")
+    columns = {
+        name: _read_all(arrays.open_complete(path / name))
+        for name in ("image_ids", "labels", "is_test")
+    }
+    for name in ("pooled", "logits"):
+        arrays.open_complete(path / name)
+    attributes = dict(tokens.attrs)
+    if attributes.get("dtype") not in STORED_AS or "grid" not in attributes:
+        raise TickleError(f"{path / 'tokens' / 'zarr.json'} is no activation store's")
+    return ActivationStore(path, attributes, tokens, **columns)
+
+
+def _read_all(array: zarr.Array) -> np.ndarray:
+    return arrays.read_rows(array, 0, array.shape[0])

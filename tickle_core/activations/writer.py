@@ -1,0 +1,115 @@
+"""Writing one layer's activation store, shard by shard, so that a kill costs one shard at most."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import zarr
+
+from tickle_core import arrays
+from tickle_core.activations.store import FILL, STORED_AS
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What decides a store's arrays.
+
+    Attributes
+    ----------
+    positions, channels, classes
+        Sizes of the token and logit axes.
+    grid
+        [height, width] of the positions, or None.
+    dtype
+        float16, bfloat16 or float32.
+    shard_rows
+        Images per shard.
+    """
+
+    positions: int
+    channels: int
+    classes: int
+    grid: list[int] | None
+    dtype: str
+    shard_rows: int
+
+
+def rows_per_shard(row_bytes: int, batch_size: int, shard_mib: int) -> int:
+    """Images per shard: whole batches, a power of two of them, near `shard_mib` MiB.
+
+    Whole batches, because then every image is always computed in the same batch, whichever other
+    layers or shards a pass has to fill: the last bits of a convolution depend on the batch.
+    """
+    batches = 1
+    while 2 * batches * batch_size * row_bytes <= shard_mib * 2**20:
+        batches *= 2
+    return batches * batch_size
+
+
+def create_store(
+    path: Path, layout: Layout, image_ids: np.ndarray, labels: np.ndarray, is_test: np.ndarray
+) -> None:
+    """Lay out an empty store, with its image columns; it appears complete or not at all."""
+    making = path.with_name(f"{path.name}.making-{os.getpid()}")
+    count = len(image_ids)
+    arrays.create(
+        making / "tokens",
+        (count, layout.positions, layout.channels),
+        STORED_AS[layout.dtype],
+        layout.shard_rows,
+        FILL[layout.dtype],
+        {"dtype": layout.dtype, "grid": layout.grid},
+    )
+    for name, width in (("pooled", layout.channels), ("logits", layout.classes)):
+        arrays.create(making / name, (count, width), "float32", layout.shard_rows, float("nan"))
+    for name, column in (("image_ids", image_ids), ("labels", labels), ("is_test", is_test)):
+        array = arrays.create(making / name, column.shape, column.dtype.name, count, 0)
+        arrays.write_shard(array, 0, column)
+    making.rename(path)
+
+
+class StoreWriter:
+    """Collects consecutive rows and writes each shard when it is full.
+
+    A shard counts as done when its tokens are on disk; its logits and pooled rows go first.
+    """
+
+    def __init__(self, path: Path):
+        self._tokens = zarr.open_array(path / "tokens", mode="r+")
+        self._pooled = zarr.open_array(path / "pooled", mode="r+")
+        self._logits = zarr.open_array(path / "logits", mode="r+")
+        self._done = {
+            shard
+            for shard in range(arrays.shard_count(self._tokens))
+            if arrays.shard_path(self._tokens, shard).is_file()
+        }
+        # One shard's worth of each array, filled again and again.
+        self._held = tuple(
+            np.empty((array.shards[0], *array.shape[1:]), array.dtype) for array in self._arrays
+        )
+
+    @property
+    def _arrays(self) -> tuple[zarr.Array, zarr.Array, zarr.Array]:
+        return self._pooled, self._logits, self._tokens
+
+    def lacks(self, row: int) -> bool:
+        """Whether the shard of this row is still to be written."""
+        return row // self._tokens.shards[0] not in self._done
+
+    @property
+    def complete(self) -> bool:
+        """Whether every shard is written."""
+        return len(self._done) == arrays.shard_count(self._tokens)
+
+    def add(self, start: int, pooled: np.ndarray, logits: np.ndarray, tokens: np.ndarray) -> None:
+        """Take the rows from `start` on; they lie within one shard and follow the last ones."""
+        shard, offset = divmod(start, self._tokens.shards[0])
+        stop = offset + len(tokens)
+        for held, rows in zip(self._held, (pooled, logits, tokens), strict=True):
+            held[offset:stop] = rows
+        place = arrays.shard_rows(self._tokens, shard)
+        if stop == place.stop - place.start:
+            for array, held in zip(self._arrays, self._held, strict=True):
+                arrays.write_shard(array, shard, held[:stop])
+            self._done.add(shard)

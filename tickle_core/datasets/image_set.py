@@ -1,0 +1,246 @@
+"""The image set in `data/dataset/`: how it is written, opened, read and drawn from.
+
+images.zarr      uint8 (N, H, W, C), sharded along N; class names in its attributes
+table.parquet    one row per image: id (its row in images.zarr), split ("train" or "test"),
+                 label, class_name, source (where it came from), content (hash of its pixels)
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zarr
+
+from tickle_core import arrays
+from tickle_core.errors import TickleError
+from tickle_core.progress import progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Split = Literal["train", "test"]
+
+IMAGES = "images.zarr"
+TABLE = "table.parquet"
+TABLE_SCHEMA = pa.schema(
+    {
+        "id": pa.int64(),
+        "split": pa.string(),
+        "label": pa.int64(),
+        "class_name": pa.string(),
+        "source": pa.string(),
+        "content": pa.string(),
+    }
+)
+SHARD_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """An image set opened for reading.
+
+    Attributes
+    ----------
+    images
+        uint8 (N, H, W, C), not yet read.
+    table
+        One row per image, in the order of `images`.
+    class_names
+        Name of each class, in the order of label.
+    """
+
+    images: zarr.Array
+    table: "pd.DataFrame"
+    class_names: tuple[str, ...]
+
+    @classmethod
+    def open(cls, path: Path) -> "ImageSet":
+        """Open the image set in a folder.
+
+        Raises
+        ------
+        TickleError
+            If a part is missing or damaged, or if the parts do not belong together.
+        """
+        images = arrays.open_complete(path / IMAGES)
+        table_path = path / TABLE
+        remedy = f"delete {path} and run `dvc checkout` or `dvc repro`"
+        try:
+            with pq.ParquetFile(table_path, page_checksum_verification=True) as file:
+                table = file.read()
+        except (OSError, pa.ArrowException) as error:
+            raise TickleError(f"{table_path} is missing or damaged ({error}): {remedy}") from None
+        # Checksums cover the values, but not the names of the columns.
+        if table.schema != TABLE_SCHEMA:
+            raise TickleError(f"{table_path} is damaged (its columns differ): {remedy}")
+        if len(table) != images.shape[0]:
+            raise TickleError(
+                f"{table_path} lists {len(table)} images, but {path / IMAGES} holds "
+                f"{images.shape[0]}: {remedy}"
+            )
+        return cls(images, table.to_pandas(), tuple(images.attrs["class_names"]))
+
+    def read(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Images by id, in the order asked for.
+
+        Parameters
+        ----------
+        ids
+            (n,), sorted or not, repeats allowed. Beside the result, memory holds one chunk.
+
+        Returns
+        -------
+        uint8 (n, H, W, C)
+
+        Raises
+        ------
+        IndexError
+            If an id is not in the image set.
+        TickleError
+            If a shard is damaged; it is named.
+        """
+        ids = np.asarray(ids, dtype=np.int64)
+        images = np.empty((len(ids), *self.images.shape[1:]), dtype=np.uint8)
+        if len(ids) == 0:
+            return images
+        if ids.min() < 0 or ids.max() >= len(self.table):
+            raise IndexError(
+                f"ids run from 0 to {len(self.table) - 1}, not {ids.min()}-{ids.max()}"
+            )
+        order = np.argsort(ids, kind="stable")
+        chunks = ids[order] // self.images.chunks[0]
+        for places in np.split(order, np.flatnonzero(np.diff(chunks)) + 1):
+            start, stop = int(ids[places[0]]), int(ids[places[-1]]) + 1
+            images[places] = arrays.read_rows(self.images, start, stop)[ids[places] - start]
+        return images
+
+
+def write_images(
+    out: Path,
+    images: Iterable[np.ndarray],
+    count: int,
+    shape: tuple[int, int, int],
+    class_names: Sequence[str],
+) -> list[str]:
+    """Write the images of a set, shard by shard.
+
+    Parameters
+    ----------
+    out
+        An existing folder; `write_table` completes the set there.
+    images
+        Each uint8 (H, W, C). They are taken one by one: memory holds one shard.
+    count
+        How many there will be.
+    shape
+        (H, W, C).
+    class_names
+        In the order of label.
+
+    Returns
+    -------
+    list of str
+        `content_hash` of each image, in order.
+
+    Raises
+    ------
+    ValueError
+        If there are not exactly `count` images of that shape.
+    """
+    row_bytes = int(np.prod(shape))
+    # Powers of two, so that a shard divides into chunks; no larger than the set needs.
+    most_rows = max(1, SHARD_BYTES // row_bytes)
+    rows = min(1 << (most_rows.bit_length() - 1), 1 << (count - 1).bit_length())
+    attributes = {"class_names": list(class_names)}
+    array = arrays.create(out / IMAGES, (count, *shape), "uint8", rows, 0, attributes)
+
+    contents = []
+    buffer = np.empty((rows, *shape), dtype=np.uint8)
+    for image in progress(images, "write images", "image", total=count):
+        if image.shape != shape or image.dtype != np.uint8:
+            raise ValueError(f"expected uint8 {shape}, got {image.dtype} {image.shape}")
+        buffer[len(contents) % rows] = image
+        contents.append(content_hash(image))
+        if len(contents) % rows == 0 or len(contents) == count:
+            shard = (len(contents) - 1) // rows
+            arrays.write_shard(array, shard, buffer[: len(contents) - shard * rows])
+    if len(contents) != count:
+        raise ValueError(f"expected {count} images, got {len(contents)}")
+    return contents
+
+
+def write_table(
+    out: Path,
+    splits: Sequence[Split],
+    labels: Sequence[int],
+    sources: Sequence[str],
+    contents: Sequence[str],
+    class_names: Sequence[str],
+) -> None:
+    """Write the table of a set: one entry per image in each sequence, in the order of the images.
+
+    The file's bytes depend on nothing but the arguments and the version of Arrow.
+    """
+    columns = {
+        "id": range(len(labels)),
+        "split": splits,
+        "label": labels,
+        "class_name": [class_names[label] for label in labels],
+        "source": sources,
+        "content": contents,
+    }
+    table = pa.table(columns, schema=TABLE_SCHEMA)
+    pq.write_table(table, out / TABLE, compression="zstd", write_page_checksum=True)
+
+
+def content_hash(image: np.ndarray) -> str:
+    """SHA-256 (hex) of an image's shape, as "28x28x1:", followed by its pixels in C order."""
+    shape = "x".join(str(side) for side in image.shape) + ":"
+    return hashlib.sha256(shape.encode() + image.tobytes()).hexdigest()
+
+
+def shuffle_key(content: str, purpose: str, seed: int) -> bytes:
+    """What to sort images by for a seeded random order that depends only on their content.
+
+    Orders of different purpose or seed are independent. Adding or removing images leaves the
+    order of the others as it was.
+    """
+    return hashlib.blake2b(
+        content.encode(), digest_size=16, key=f"{purpose} {seed}".encode()
+    ).digest()
+
+
+def draw(table: "pd.DataFrame", split: Split, count: int | None, seed: int) -> np.ndarray:
+    """A random draw of a split's images, even over its classes.
+
+    Classes take turns in giving an image, so their counts differ by at most one until a class has
+    no more to give. A larger draw contains the smaller one. Neither the order of rows nor the
+    other split plays a part.
+
+    Parameters
+    ----------
+    table
+        Of an `ImageSet`.
+    split
+        The split to draw from.
+    count
+        How many; None, or more than there are, takes all.
+    seed
+        Another seed, another draw.
+
+    Returns
+    -------
+    int64 (n,)
+        Ids, ascending.
+    """
+    rows = table[table["split"] == split]
+    keys = [shuffle_key(content, "draw", seed) for content in rows["content"]]
+    shuffled = rows.assign(key=keys).sort_values(["key", "id"])
+    turns = shuffled.assign(turn=shuffled.groupby("label").cumcount())
+    chosen = turns.sort_values(["turn", "key", "id"])["id"].iloc[:count]
+    return np.sort(chosen.to_numpy())

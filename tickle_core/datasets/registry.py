@@ -1,0 +1,30 @@
+"""The sources of image sets, by the name that `dataset.source` has in params.yaml."""
+
+from pathlib import Path
+
+from tickle_core.datasets import fashion_mnist, folder
+from tickle_core.params import Dataset
+
+
+def write(section: Dataset, seed: int, out: Path) -> None:
+    """Write the image set that a section of params.yaml describes.
+
+    Parameters
+    ----------
+    section
+        `dataset` in params.yaml.
+    seed
+        Of a split that the source does not bring along.
+    out
+        An existing, empty folder. What an error leaves there is incomplete.
+
+    Raises
+    ------
+    TickleError
+        If the source is missing, incomplete or damaged.
+    """
+    match section.source:
+        case "fashion_mnist":
+            fashion_mnist.write(Path(section.folder), out)
+        case "folder":
+            folder.write(section, seed, out)
