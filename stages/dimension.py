@@ -24,7 +24,7 @@ def main(run: stage.Run) -> None:
 
 def tokens_by_block(store: ActivationStore, blocks):
     first = 0
-    for block, tokens in store.token_blocks(store.test_rows):
+    for _, tokens in store.token_blocks(store.test_rows):
         images, positions, width = tokens.shape
         yield tokens.reshape(-1, width), blocks[first : first + images].repeat(positions)
         first += images

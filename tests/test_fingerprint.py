@@ -2,6 +2,7 @@
 
 import ast
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -52,29 +53,30 @@ def test_comments_docstrings_and_formatting_do_not_count(project):
 
 def test_a_function_body_changes_exactly_the_stages_that_import_it(project):
     path = project / "tickle_core/geometry/dimension.py"
-    edit = lambda: edit_text(path, "0.5 * min(n, d)", "0.6 * min(n, d)")  # noqa: E731
+    edit = partial(edit_text, path, "0.5 * min(n, d)", "0.6 * min(n, d)")
     assert changed_by(project, edit) == {"dimension"}
 
 
 def test_what_every_stage_imports_changes_every_stage(project):
     path = project / "tickle_core/stage.py"
-    edit = lambda: edit_text(path, "random.seed(seed)", "random.seed(seed + 1)")  # noqa: E731
+    edit = partial(edit_text, path, "random.seed(seed)", "random.seed(seed + 1)")
     assert changed_by(project, edit) == set(fingerprint.stage_names(project))
 
 
 def test_a_pinned_version_changes_the_stages_that_import_the_library(project):
     lock = project / fingerprint.LOCK_FILE
-    edit = lambda: edit_text(lock, "scikit-learn==", "scikit-learn==99.")  # noqa: E731
+    edit = partial(edit_text, lock, "scikit-learn==", "scikit-learn==99.")
     assert changed_by(project, edit) == {"probes"}
 
 
 def test_a_new_section_of_the_schema_changes_nothing(project):
     path = project / "tickle_core/params.py"
-    edit = lambda: edit_text(
+    edit = partial(
+        edit_text,
         path,
         "class Report(Section):",
         "class New(Section):\n    x: int\n\n\nclass Report(Section):",
-    )  # noqa: E731,E501
+    )
     assert changed_by(project, edit) == set()
 
 

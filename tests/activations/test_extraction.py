@@ -1,0 +1,174 @@
+"""Extraction: the stored numbers are the network's, whatever else the pass does."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tickle_core import params
+from tickle_core.activations import extraction
+from tickle_core.activations.extraction import Target
+from tickle_core.activations.store import open_store
+from tickle_core.datasets import image_set
+from tickle_core.errors import TickleError
+from tickle_core.models import classifier, training
+
+COUNT = 70
+LAYERS = {"early": "layer1", "late": "layer3", "head": "fc"}
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    path = tmp_path_factory.mktemp("images")
+    pixels = np.random.default_rng(0).integers(0, 256, (COUNT, 28, 28, 1), dtype=np.uint8)
+    names = ["a", "b"]
+    hashes = image_set.write_images(path, pixels, COUNT, (28, 28, 1), names)
+    splits = ["test" if i % 4 == 0 else "train" for i in range(COUNT)]
+    labels = [i % 2 for i in range(COUNT)]
+    image_set.write_table(path, splits, labels, [str(i) for i in range(COUNT)], hashes, names)
+    return image_set.ImageSet.open(path)
+
+
+@pytest.fixture(scope="module")
+def model(images):
+    return training.untrained(images, 0, torch.device("cpu"))
+
+
+def section(**changes):
+    default = {
+        "train_images": None,
+        "test_images": None,
+        "batch_size": 8,
+        "dtype": "float32",
+        "shard_mib": 1,
+    }
+    return params.Extract(**(default | changes))
+
+
+def targets(folder, layers=LAYERS):
+    return [Target(alias, module, folder / f"{alias}.zarr") for alias, module in layers.items()]
+
+
+def everything(path):
+    return {p.relative_to(path): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
+
+
+def test_stored_numbers_are_the_networks(tmp_path, images, model):
+    ids = np.arange(0, COUNT, 3)
+    extraction.extract(model, images, ids, targets(tmp_path), section())
+    with torch.inference_mode():
+        x = model.preprocess(images.read(ids))
+        maps = nn.Sequential(model.network.stem, model.network.layer1)(x)
+        logits = model.network(x)
+    early = open_store(tmp_path / "early.zarr")
+    tokens = np.concatenate([t for _, t in early.token_blocks(np.arange(len(ids)))])
+    expected = maps.permute(0, 2, 3, 1).reshape(len(ids), 14 * 14, 32).numpy()
+    np.testing.assert_allclose(tokens, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(early.pooled(), expected.mean(1), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(early.logits(), logits.numpy(), rtol=1e-4, atol=1e-5)
+    assert early.grid == [14, 14]
+    head = open_store(tmp_path / "head.zarr")
+    assert head.grid is None
+    assert head.tokens.shape == (len(ids), 1, 2)
+    np.testing.assert_array_equal(head.image_ids, ids)
+    np.testing.assert_array_equal(head.is_test, ids % 4 == 0)
+
+
+def test_a_layer_alone_gives_the_same_bytes_as_in_company(tmp_path, images, model):
+    ids = np.arange(COUNT)
+    extraction.extract(model, images, ids, targets(tmp_path / "all"), section())
+    for alias, module in LAYERS.items():
+        extraction.extract(
+            model, images, ids, targets(tmp_path / "alone", {alias: module}), section()
+        )
+        assert everything(tmp_path / "all" / f"{alias}.zarr") == everything(
+            tmp_path / "alone" / f"{alias}.zarr"
+        )
+
+
+def test_a_pass_that_broke_off_is_taken_up_to_the_same_bytes(tmp_path, images, model, monkeypatch):
+    """Layers have shards of different length, so the break leaves them at different rows."""
+    ids = np.arange(COUNT)
+    extraction.extract(model, images, ids, targets(tmp_path / "whole"), section())
+    calls = []
+    forward = extraction.forward
+
+    def breaking(*arguments):
+        calls.append(arguments)
+        if len(calls) == 7:
+            raise KeyboardInterrupt
+        return forward(*arguments)
+
+    monkeypatch.setattr(extraction, "forward", breaking)
+    # A MiB holds 32 images of the early layer, but all images of the others.
+    with pytest.raises(KeyboardInterrupt):
+        extraction.extract(model, images, ids, targets(tmp_path / "broken"), section())
+    calls.clear()
+    calls.extend([None] * 100)
+    extraction.extract(model, images, ids, targets(tmp_path / "broken"), section())
+    for alias in LAYERS:
+        assert everything(tmp_path / "whole" / f"{alias}.zarr") == everything(
+            tmp_path / "broken" / f"{alias}.zarr"
+        )
+    before = len(calls)
+    extraction.extract(model, images, ids, targets(tmp_path / "broken"), section())
+    assert len(calls) == before  # nothing is lacking, so no batch is computed
+
+
+@pytest.mark.parametrize(("dtype", "digits"), [("float16", 11), ("bfloat16", 8)])
+def test_half_precisions_keep_their_digits(tmp_path, images, model, dtype, digits):
+    ids = np.arange(20)
+    only = {"late": "layer3"}
+    extraction.extract(model, images, ids, targets(tmp_path / "full", only), section())
+    extraction.extract(model, images, ids, targets(tmp_path / "half", only), section(dtype=dtype))
+    (_, full), *_ = open_store(tmp_path / "full/late.zarr").token_blocks(ids)
+    (_, half), *_ = open_store(tmp_path / "half/late.zarr").token_blocks(ids)
+    np.testing.assert_allclose(half.astype(np.float32), full, rtol=2.0**-digits, atol=1e-7)
+    if dtype == "bfloat16":
+        np.testing.assert_array_equal(half, torch.from_numpy(full).bfloat16().float().numpy())
+
+
+class Scaled(nn.Module):
+    """Overwrites its input in place behind the captured layer, and scales what it captures."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.scale = nn.Conv2d(1, 2, 1, bias=False)
+        nn.init.constant_(self.scale.weight, factor)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        out = self.scale(x)
+        out.mul_(-1)
+        return self.relu(out).mean((2, 3))
+
+
+def scaled(factor, images):
+    network = Scaled(factor).eval()
+    card = {
+        "class_names": ["a", "b"],
+        "preprocessing": {"mean": [0.0], "std": [1.0]},
+        "layers": {"scale": {"shape": [2, 28, 28]}},
+    }
+    return classifier.Classifier(network, card, torch.device("cpu"))
+
+
+def test_in_place_operations_do_not_reach_what_was_captured(tmp_path, images):
+    only = targets(tmp_path, {"scale": "scale"})
+    extraction.extract(scaled(2.0, images), images, np.arange(5), only, section())
+    (_, tokens), *_ = open_store(only[0].path).token_blocks(np.arange(5))
+    expected = images.read(np.arange(5)).reshape(5, -1, 1).repeat(2, 2) / 255 * 2
+    np.testing.assert_allclose(tokens, expected, rtol=1e-5)
+
+
+def test_overflow_names_the_layer(tmp_path, images):
+    only = targets(tmp_path, {"scale": "scale"})
+    with pytest.raises(TickleError, match=r"layer scale \(scale\).*float16.*bfloat16"):
+        extraction.extract(
+            scaled(1e6, images), images, np.arange(5), only, section(dtype="float16")
+        )
+
+
+def test_unknown_layers_are_refused_with_what_the_model_has(model):
+    with pytest.raises(TickleError, match="no layer 'layer9'.*layer1.*fc"):
+        classifier.require_layers({"x": "layer9"}, list(model.card["layers"]))
