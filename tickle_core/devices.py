@@ -4,12 +4,19 @@ import torch
 
 
 def prepare(device: str) -> torch.device:
-    """Resolve `auto` (CUDA, then MPS, then CPU) and ask torch for deterministic kernels."""
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    if device != "auto":
-        return torch.device(device)
+    """Resolve `auto` (CUDA, then MPS, then CPU) and ask torch for deterministic kernels.
+
+    On the CPU the kernels that are used here are deterministic as they are, and asking would
+    import torch's compiler, which takes longer than all other imports together.
+    """
+    if device == "auto":
+        device = _best()
+    if device != "cpu":
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    return torch.device(device)
+
+
+def _best() -> str:
     if torch.cuda.is_available():
-        return torch.device("cuda")
-    if torch.backends.mps.is_available():
-        return torch.device("mps")
-    return torch.device("cpu")
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"

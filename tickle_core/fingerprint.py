@@ -30,6 +30,7 @@ WITHOUT_EFFECT = frozenset(
 DISTRIBUTIONS = {
     "PIL": "pillow",
     "google_crc32c": "google-crc32c",
+    "jinja2": "Jinja2",
     "ruamel": "ruamel.yaml",
     "sklearn": "scikit-learn",
 }

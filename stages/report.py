@@ -1,0 +1,30 @@
+"""Write the report: a page to explore, with its figures and tables."""
+
+from pathlib import Path
+
+from tickle_core import stage
+from tickle_core.reporting import findings, page
+
+
+def main(run: stage.Run) -> None:
+    settings = findings.Settings(
+        seed=run.params.seed,
+        dataset=run.params.dataset,
+        model=run.params.model,
+        layers=run.params.layers,
+        extract=run.params.extract,
+        sae=run.params.sae,
+        probes=run.params.probes,
+        dimension=run.params.dimension,
+        report=run.params.report,
+    )
+    page.write(
+        findings.read(Path("data"), Path("reports/metrics"), settings),
+        run.output("reports/index.html"),
+        run.output_directory("reports/figures"),
+        run.output_directory("reports/tables"),
+    )
+
+
+if __name__ == "__main__":
+    stage.enter("report", main)

@@ -1,0 +1,57 @@
+"""Activation stores with a known content."""
+
+import numpy as np
+import pytest
+
+from tickle_core import arrays, params
+from tickle_core.activations import writer
+from tickle_core.activations.store import open_store
+
+D, ATOMS, ACTIVE = 32, 64, 3
+IMAGES, POSITIONS = 4000, 16
+
+
+@pytest.fixture(scope="session")
+def planted(tmp_path_factory):
+    """Tokens that are sums of 3 of 64 unit directions, and the directions (64, 32)."""
+    rng = np.random.default_rng(0)
+    atoms = rng.standard_normal((ATOMS, D))
+    atoms /= np.linalg.norm(atoms, axis=1, keepdims=True)
+    chosen = rng.random((IMAGES * POSITIONS, ATOMS)).argsort(axis=1)[:, :ACTIVE]
+    weights = rng.uniform(0.5, 1.5, (IMAGES * POSITIONS, ACTIVE, 1))
+    tokens = (atoms[chosen] * weights).sum(1) + 5.0  # far from the origin
+    path = tmp_path_factory.mktemp("planted") / "a.zarr"
+    return make_store(path, tokens.reshape(IMAGES, POSITIONS, D).astype(np.float32)), atoms
+
+
+def make_store(path, tokens):
+    """A store of the tokens (N, positions, d); every fourth image is held out."""
+    count, positions, d = tokens.shape
+    ids = np.arange(count)
+    layout = writer.Layout(positions, d, 2, [4, positions // 4], "float32", count)
+    writer.create_store(path, layout, ids, ids % 2, ids % 4 == 0)
+    pooled, logits = tokens.mean(1), np.zeros((count, 2), np.float32)
+    writer.StoreWriter(path).add(0, pooled, logits, tokens)
+    assert arrays.shard_count(open_store(path).tokens) == 1
+    return open_store(path)
+
+
+@pytest.fixture
+def section():
+    """A recipe that is quick on the planted tokens."""
+
+    def make(**changes):
+        default = {
+            "variant": "topk",
+            "latents": 2 * ATOMS,
+            "k": ACTIVE,
+            "l1": 0.1,
+            "tokens": 1_500_000,
+            "batch_size": 1024,
+            "learning_rate": 0.003,
+            "buffer_mib": 64,
+            "top_images": 5,
+        }
+        return params.Sae(**(default | changes))
+
+    return make

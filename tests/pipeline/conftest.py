@@ -1,0 +1,163 @@
+"""A small pipeline in a temporary folder: the real stages on a few hundred drawn shapes."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+PARTS = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml")
+PER_CLASS = 200
+
+SMALL = {
+    "dataset": {
+        "source": "folder",
+        "folder": "shapes",
+        "image_size": 28,
+        "color": "grey",
+        "test_share": 0.25,
+    },
+    "model": {"epochs": 1, "batch_size": 64},
+    "layers": {"middle": "layer2", "late": "layer3"},
+    # Small batches and shards: many moments at which to break off.
+    "extract": {"train_images": None, "test_images": None, "batch_size": 2, "shard_mib": 1},
+    "sae": {"latents": 64, "k": 4, "tokens": 4096, "batch_size": 256, "top_images": 4},
+    "probes": {"train_images": 200, "strengths": [0.1], "control_clusters": 8, "shuffles": 2},
+    "dimension": {"blocks": 5, "resamples": 5, "null_draws": 3},
+    "report": {"latents": 2, "images_per_latent": 3},
+}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with a pipeline in it."""
+
+    path: Path
+
+    @property
+    def lock(self) -> str:
+        """What DVC recorded."""
+        return (self.path / "dvc.lock").read_text()
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        """Start dvc, in a session of its own, with output to a pipe."""
+        environment = os.environ | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(self.path),
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "dvc", *arguments],
+            cwd=self.path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def dvc(self, *arguments: str) -> str:
+        """Run dvc to a good end and return what it printed."""
+        process = self.start(*arguments)
+        printed, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, printed
+        return printed
+
+    def repro(self, *arguments: str) -> set[str]:
+        """`dvc repro`; the stages that ran."""
+        return ran(self.dvc("repro", *arguments))
+
+    def edit_params(self, change) -> None:
+        """Apply `change` to the values of params.yaml."""
+        yaml = YAML()
+        path = self.path / "params.yaml"
+        values = yaml.load(path.read_text())
+        change(values)
+        with path.open("w") as file:
+            yaml.dump(values, file)
+
+    def edit_text(self, name: str, old: str, new: str) -> None:
+        """Replace one place in a file."""
+        path = self.path / name
+        text = path.read_text()
+        assert text.count(old) == 1, f"{old!r} in {name}"
+        path.write_text(text.replace(old, new))
+
+    def copy(self, path: Path) -> "Project":
+        """The same project elsewhere, results and all."""
+        shutil.copytree(self.path, path, symlinks=True)
+        return Project(path)
+
+
+def ran(printed: str) -> set[str]:
+    """The stages that dvc's output says were run."""
+    return set(re.findall(r"^Running stage '([^']+)'", printed, re.MULTILINE))
+
+
+def draw_shapes(folder: Path) -> None:
+    """Three classes of noisy shapes at random places."""
+    rng = np.random.default_rng(0)
+    for name in ("disk", "square", "stripes"):
+        (folder / name).mkdir(parents=True)
+        for i in range(PER_CLASS):
+            image = Image.new("L", (28, 28), int(rng.integers(0, 60)))
+            draw = ImageDraw.Draw(image)
+            x, y, r = rng.integers(8, 20, 2).tolist() + [int(rng.integers(4, 8))]
+            if name == "disk":
+                draw.ellipse((x - r, y - r, x + r, y + r), fill=220)
+            elif name == "square":
+                draw.rectangle((x - r, y - r, x + r, y + r), fill=220)
+            else:
+                for row in range(y - r, y + r, 3):
+                    draw.line((x - r, row, x + r, row), fill=220)
+            noisy = np.asarray(image) + rng.normal(0, 15, (28, 28))
+            Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / name / f"{i:03}.png")
+
+
+def make(path: Path) -> Project:
+    """A small pipeline that has not run."""
+    for name in PARTS:
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, path / name)
+    shutil.copy(ROOT / "requirements.lock", path)
+    for package in ("stages", "tickle_core"):
+        shutil.copytree(
+            ROOT / package, path / package, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    draw_shapes(path / "shapes")
+    shutil.copy(ROOT / "params.yaml", path)
+    project = Project(path)
+    project.edit_params(_make_small)
+    for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "-m", "Start"]):
+        identity = ["-c", "user.name=Test", "-c", "user.email=test@localhost"]
+        subprocess.run(["git", *identity, *command], cwd=path, check=True)
+    return project
+
+
+def _make_small(values) -> None:
+    for section, changes in SMALL.items():
+        if section in ("dataset", "layers"):
+            values[section] = changes
+        else:
+            values[section].update(changes)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Project:
+    """A small pipeline that has run once; copy it before changing it."""
+    project = make(tmp_path_factory.mktemp("finished") / "project")
+    project.repro()
+    return project
+
+
+@pytest.fixture
+def project(finished, tmp_path) -> Project:
+    """A copy of the finished small pipeline."""
+    return finished.copy(tmp_path / "project")

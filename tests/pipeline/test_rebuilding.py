@@ -1,0 +1,100 @@
+"""A stage runs again if and only if something that it depends on changed in meaning."""
+
+import json
+import time
+
+import pytest
+
+pytestmark = pytest.mark.pipeline
+
+LAYERS = {"middle", "late"}
+ANALYSES = ("sae", "probes", "dimension")
+GATHERED = {"metrics", "report"}
+
+
+def per_layer(*stages, layers=LAYERS):
+    return {f"{stage}@{layer}" for stage in stages for layer in layers}
+
+
+def test_the_first_run_runs_everything_and_a_second_one_nothing(project):
+    assert project.repro() == set()
+    assert json.loads(project.dvc("status", "--json")) == {}
+    recorded = {line.strip(" :") for line in project.lock.splitlines() if line.startswith("  ")}
+    everything = {"fingerprint", "dataset", "model"} | GATHERED | per_layer("extract", *ANALYSES)
+    assert everything <= recorded
+
+
+def test_comments_docstrings_and_blank_lines_run_the_fingerprint_alone(project):
+    for path in (project.path / "tickle_core").rglob("*.py"):
+        path.write_text("# A remark.\n\n" + path.read_text() + "\n\n# The end.\n")
+    assert project.repro() == {"fingerprint"}
+
+
+def test_a_param_of_the_sae_runs_the_saes_and_what_reads_them(project):
+    project.edit_params(lambda values: values["sae"].update(k=3))
+    assert project.repro() == per_layer("sae") | GATHERED
+    summary = json.loads((project.path / "reports/metrics/summary.json").read_text())
+    assert summary["sae_l0"] <= 3
+
+
+def test_the_body_of_a_function_runs_the_stages_that_import_it(project):
+    project.edit_text(
+        "tickle_core/geometry/dimension.py", "> 0.5 * min(n, d)", "> 0.25 * min(n, d)"
+    )
+    assert project.repro() == {"fingerprint"} | per_layer("dimension") | GATHERED
+
+
+def test_a_layer_is_added_and_dropped(project):
+    project.edit_params(lambda values: values["layers"].update(early="layer1"))
+    assert project.repro() == per_layer("extract", *ANALYSES, layers={"early"}) | GATHERED
+    page = (project.path / "reports/index.html").read_text()
+    assert "early" in page
+
+    project.edit_params(lambda values: values["layers"].pop("early"))
+    assert project.repro() == GATHERED
+    assert "early" not in (project.path / "reports/index.html").read_text()
+    assert (project.path / "data/sae/early").exists()  # DVC leaves it; the report does not look
+
+
+def test_params_edited_while_a_stage_runs_fail_that_stage(project):
+    """DVC itself would record the old result under the new value."""
+    project.edit_params(lambda values: values["sae"].update(tokens=400_000))
+    process = project.start("repro", "sae@late")
+    lock = project.path / ".cache/locks/sae@late.lock"
+    lock.unlink()
+    while not lock.exists():
+        time.sleep(0.05)
+    project.edit_params(lambda values: values["sae"].update(k=2, tokens=4096))
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "sae changed in params.yaml while sae@late ran" in printed
+    assert "Traceback" not in printed
+    assert "sae@late" in project.repro()
+    card = json.loads((project.path / "data/sae/late/card.json").read_text())
+    assert card["k"] == 2
+
+
+def test_forcing_every_stage_leaves_the_lock_byte_identical(project):
+    before = project.lock
+    assert {"dataset", "model", "report"} | per_layer("extract", *ANALYSES) <= project.repro("-f")
+    assert project.lock == before
+
+
+def test_a_bad_param_stops_the_run_before_any_work(project):
+    before = project.lock
+    project.edit_params(lambda values: values["sae"].update(k=3, kk=1))
+    process = project.start("repro")
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "error in sae: params.yaml: unknown key 'sae.kk'; did you mean 'k'?" in printed
+    assert "Traceback" not in printed
+    assert project.lock == before
+
+
+def test_an_unknown_layer_is_refused_with_those_that_exist(project):
+    project.edit_params(lambda values: values["layers"].update(extra="layer9"))
+    process = project.start("repro")
+    printed, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "layers.extra: the model has no layer 'layer9'; it has stem" in printed
+    assert "Traceback" not in printed

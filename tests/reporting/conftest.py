@@ -1,0 +1,224 @@
+"""A small project on disk, as the stages before the report leave it."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tickle_core import params
+from tickle_core.datasets import image_set
+from tickle_core.reporting import findings, page
+from tickle_core.results import write_json
+
+TEST_IMAGES = 40
+WIDTH = 6  # channels
+
+
+@dataclass(frozen=True)
+class Project:
+    data: Path
+    metrics: Path
+    settings: findings.Settings
+
+    def read(self, **changes):
+        return findings.read(self.data, self.metrics, replace(self.settings, **changes))
+
+    def write(self, out, **changes):
+        """Write the report and return its files by relative name."""
+        for folder in ("figures", "tables"):
+            (out / folder).mkdir(parents=True)
+        page.write(self.read(**changes), out / "index.html", out / "figures", out / "tables")
+        return {
+            str(path.relative_to(out)): path.read_bytes()
+            for path in sorted(out.rglob("*"))
+            if path.is_file()
+        }
+
+
+@pytest.fixture(scope="session")
+def make_project(tmp_path_factory):
+    def make(**options):
+        return build(tmp_path_factory.mktemp("project"), **options)
+
+    return make
+
+
+def build(
+    root,
+    layers=("early", "late"),
+    class_names=("cat", "dog"),
+    grid=(2, 2),
+    shape=(8, 8, 1),
+    density=None,
+):
+    data, metrics = root / "data", root / "metrics"
+    write_images(data / "dataset", class_names, shape)
+    (data / "model").mkdir()
+    accuracy = share(0.9)
+    card = {
+        "architecture": {"name": "small_resnet"},
+        "source": "train",
+        "accuracy": accuracy,
+        "layers": {f"module.{alias}": {"shape": [WIDTH, *(grid or (2, 2))]} for alias in layers},
+    }
+    write_json(data / "model" / "card.json", card)
+    for folder in ("probes", "sae", "dimension"):
+        (metrics / folder).mkdir(parents=True)
+    write_json(metrics / "model.json", {"accuracy": accuracy})
+    for number, alias in enumerate(layers):
+        rng = np.random.default_rng(number)
+        probes = probe_metrics(rng, len(class_names), grid)
+        write_json(metrics / "probes" / f"{alias}.json", probes)
+        write_json(metrics / "sae" / f"{alias}.json", sae_metrics())
+        write_json(metrics / "dimension" / f"{alias}.json", dimension_metrics(len(class_names)))
+        folder = data / "sae" / alias
+        folder.mkdir(parents=True)
+        latents, top_images = sae_tables(rng, density, positions=np.prod(grid) if grid else 4)
+        latents.to_parquet(folder / "latents.parquet")
+        top_images.to_parquet(folder / "top_images.parquet")
+    return Project(data, metrics, make_settings(layers))
+
+
+def make_settings(layers):
+    return findings.Settings(
+        seed=0,
+        dataset=params.ImageFolder(
+            source="folder", folder="/some/where", image_size=8, color="grey", test_share=0.5
+        ),
+        model=params.Model(
+            source="train", epochs=1, batch_size=8, learning_rate=0.1, weight_decay=0.0
+        ),
+        layers={alias: f"module.{alias}" for alias in layers},
+        extract=params.Extract(
+            train_images=None, test_images=None, batch_size=8, dtype="float16", shard_mib=1
+        ),
+        sae=params.Sae(
+            variant="topk",
+            latents=8,
+            k=2,
+            l1=0.1,
+            tokens=100,
+            batch_size=10,
+            learning_rate=0.1,
+            buffer_mib=1,
+            top_images=4,
+        ),
+        probes=params.Probes(
+            train_images=10, strengths=[1.0], validation_share=0.2, control_clusters=5, shuffles=2
+        ),
+        dimension=params.Dimension(variance=0.95, blocks=4, resamples=10, null_draws=5),
+        report=params.Report(headline_layer=layers[-1], latents=3, images_per_latent=4),
+    )
+
+
+def write_images(out, class_names, shape):
+    out.mkdir(parents=True)
+    count = 2 * TEST_IMAGES
+    images = np.random.default_rng(0).integers(0, 256, (count, *shape), dtype=np.uint8)
+    labels = [row % len(class_names) for row in range(count)]
+    contents = image_set.write_images(out, iter(images), count, shape, class_names)
+    splits = ["train", "test"] * TEST_IMAGES
+    image_set.write_table(out, splits, labels, ["somewhere"] * count, contents, class_names)
+
+
+def share(value):
+    return {"value": value, "interval": [value - 0.05, value + 0.05], "n": TEST_IMAGES}
+
+
+def probe_metrics(rng, classes, grid):
+    positions = int(np.prod(grid)) if grid else 4
+    accuracy = rng.uniform(0.5, 0.9, positions).round(3).tolist()
+    # A class without test images has no accuracy.
+    missing = {"label": classes - 1, "value": None, "interval": None, "n": 0}
+    return {
+        "pooled": {
+            "accuracy": share(0.8),
+            "chance": {
+                "majority": share(0.3),
+                "shuffled": {"mean": 0.31, "values": [0.25, 0.37], "n": TEST_IMAGES},
+            },
+            "control": {**share(0.4), "clusters": 5},
+            "selectivity": share(0.4),
+            "strength": 1.0,
+            "converged": True,
+            "classes": [{"label": c, **share(0.8)} for c in range(classes - 1)] + [missing],
+            "confusion": rng.integers(0, 9, (classes, classes)).tolist(),
+        },
+        "position": {
+            "accuracy": accuracy,
+            "interval": [[value - 0.1, value + 0.1] for value in accuracy],
+            "strength": [1.0] * positions,
+            "chance": share(0.3),
+            "grid": list(grid) if grid else None,
+            "n": TEST_IMAGES,
+        },
+    }
+
+
+def sae_metrics():
+    return {
+        "variant": "topk",
+        "latents": 8,
+        "images": TEST_IMAGES,
+        "tokens": 4 * TEST_IMAGES,
+        "fvu": share(0.2),
+        "fvu_permuted": share(0.7),
+        "l0": share(2.0),
+        "dead_share": {"value": 0.25, "n": 4 * TEST_IMAGES},
+    }
+
+
+def dimension_metrics(classes):
+    null = {"mean": 3.1, "interval": [3.0, 4.0], "draws": 5}
+    whole = {
+        "images": TEST_IMAGES,
+        "n": TEST_IMAGES,
+        "dimension": 3,
+        "interval": [3, 4],
+        "null": null,
+        "saturated": True,
+        "spectrum": [0.5, 0.8, 0.96, 0.98, 0.99, 1.0],
+    }
+    of_class = {"n": 5, "dimension": 2, "null": null, "saturated": False}
+    return {
+        "width": WIDTH,
+        "variance": 0.95,
+        "image": {
+            "global": whole,
+            "by_n": [{"n": n, "dimension": 3} for n in (10, 20, 40)],
+            "classes": [{"label": label, **of_class} for label in range(classes)],
+            "any_class": null,
+        },
+        "token": {"global": whole},
+    }
+
+
+def sae_tables(rng, density, positions):
+    """Eight latents with up to four top images each; a latent that is dead has none."""
+    if density is None:
+        density = [0.0, 0.9, 0.1, 0.2, 0.3, 0.4, 0.01, 0.05]
+    latents = pd.DataFrame(
+        {
+            "latent": range(8),
+            "density": np.array(density, dtype=float),
+            "mean_square": [10.0 * each for each in density],
+            "max": [float(each > 0) for each in density],
+        }
+    )
+    rows = [
+        {
+            "latent": latent,
+            "rank": rank,
+            "image_id": 2 * int(rng.integers(TEST_IMAGES)) + 1,
+            "position": int(rng.integers(positions)),
+            "value": 4.0 - rank,
+        }
+        for latent in range(8)
+        # Latent 6 fires on two images only.
+        for rank in range(2 if latent == 6 else 4)
+        if density[latent] > 0
+    ]
+    columns = ["latent", "rank", "image_id", "position", "value"]
+    return latents, pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,107 @@
+"""Which latents are shown, and where the patch is marked."""
+
+import base64
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from tickle_core.reporting import gallery
+
+
+def decode(uri):
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1]))))
+
+
+def test_the_mark_covers_the_pixels_of_the_patch():
+    image = np.arange(28 * 28).reshape(28, 28)
+    position = 9  # row 2, column 1 of a 4 x 4 grid: patches of 7 x 7 pixels
+    x, y, width, height = map(int, gallery.mark(position, (4, 4), (28, 28)))
+    patches = image.reshape(4, 7, 4, 7).swapaxes(1, 2).reshape(16, 7, 7)
+    assert np.array_equal(image[y : y + height, x : x + width], patches[position])
+
+
+def test_the_mark_of_a_grid_that_is_not_square():
+    assert gallery.mark(5, (2, 3), (20, 60)) == (40, 10, 20, 10)
+
+
+def test_a_single_position_is_the_whole_image_and_no_grid_has_no_mark():
+    assert gallery.mark(0, (1, 1), (8, 6)) == (0, 0, 6, 8)
+    assert gallery.mark(3, None, (8, 6)) is None
+
+
+def test_latents_come_by_energy_without_dense_and_dead_ones():
+    latents = pd.DataFrame(
+        {
+            "latent": [0, 1, 2, 3, 4],
+            "density": [0.0, 0.6, 0.1, 0.5, 0.1],
+            "mean_square": [0.0, 9.0, 2.0, 3.0, 2.0],
+        }
+    )
+    assert gallery.strongest(latents, 10)["latent"].tolist() == [3, 2, 4]
+    assert gallery.strongest(latents, 1)["latent"].tolist() == [3]
+
+
+def test_the_gallery_shows_what_the_tables_hold(make_project):
+    project = make_project()
+    shown = gallery.gallery(project.read())
+    late = shown.layers[1]
+    assert (late.alias, [latent.number for latent in late.latents]) == ("late", [5, 4, 3])
+    assert (late.dense, late.dense_energy_share) == (1, pytest.approx(0.9 / 1.96))
+    assert late.latents[0].energy_share == pytest.approx(0.4 / 1.96)
+    table = project.read().top_images["late"]
+    expected = table[table["latent"] == 5].sort_values("rank")
+    thumbs = late.latents[0].thumbs
+    assert [thumb.image_id for thumb in thumbs] == expected["image_id"].tolist()
+    assert sum(count for _, count in late.latents[0].classes) == len(thumbs) == 4
+
+
+def test_a_latent_with_few_images_shows_those(make_project):
+    project = make_project(density=[0, 0, 0, 0, 0, 0, 0.4, 0])
+    latents = gallery.gallery(project.read()).layers[0].latents
+    assert [(latent.number, len(latent.thumbs)) for latent in latents] == [(6, 2)]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_small_images_are_embedded_to_the_pixel(make_project, channels):
+    findings = make_project(shape=(8, 6, channels)).read()
+    shown = gallery.gallery(findings)
+    assert shown.crisp
+    for image_id, uri in shown.images.items():
+        stored = findings.images.read([image_id])[0]
+        assert np.array_equal(decode(uri), stored[:, :, 0] if channels == 1 else stored)
+
+
+def test_photographs_are_compressed(make_project):
+    shown = gallery.gallery(make_project(shape=(96, 80, 3)).read())
+    assert not shown.crisp
+    assert {uri.split(";")[0] for uri in shown.images.values()} == {"data:image/jpeg"}
+    assert {decode(uri).shape for uri in shown.images.values()} == {(96, 80, 3)}
+
+
+def test_large_images_are_made_smaller_and_keep_their_proportions(make_project):
+    shown = gallery.gallery(make_project(shape=(100, 200, 3)).read())
+    assert not shown.crisp
+    assert shown.size == (112, 56)
+    assert {decode(uri).shape for uri in shown.images.values()} == {(56, 112, 3)}
+
+
+@pytest.mark.parametrize("count", [1, 300, 3000, 100_000])
+def test_many_images_are_embedded_smaller(count):
+    height, width = gallery.embedded_size((224, 224), count)
+    assert 48 <= height == width <= 112
+    assert count * height * width <= max(gallery.MOST_PIXELS * 1.05, count * 48**2)
+
+
+def test_agreement_by_chance_of_a_single_class_is_complete():
+    assert gallery.chance_agreement(np.zeros(50, dtype=int), 8, seed=0) == 8
+
+
+def test_there_is_no_agreement_by_chance_where_every_image_has_its_own_class():
+    assert gallery.chance_agreement(np.arange(50), 8, seed=0) == 1
+
+
+def test_agreement_by_chance_of_two_images_in_two_classes():
+    assert gallery.chance_agreement(np.arange(50) % 2, 2, seed=0) == 2

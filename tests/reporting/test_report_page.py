@@ -1,0 +1,126 @@
+"""The page as a whole: escaped, self-contained, reproducible, about the layers of params.yaml."""
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tickle_core.errors import TickleError
+
+ROOT = Path(__file__).parents[2]
+HOSTILE = ("<script>alert(1)</script>", r"$\frac{1}$ & 50%_#{~^", '"><img src=x onerror=y>', "dog")
+
+
+@pytest.fixture(scope="module")
+def project(make_project):
+    project = make_project(layers=("early", "dropped", "late"), class_names=HOSTILE)
+    kept = {alias: f"module.{alias}" for alias in ("early", "late")}
+    return replace(project, settings=replace(project.settings, layers=kept))
+
+
+@pytest.fixture(scope="module")
+def report(project, tmp_path_factory):
+    return project.write(tmp_path_factory.mktemp("report"))
+
+
+@pytest.fixture(scope="module")
+def html(report):
+    return report["index.html"].decode()
+
+
+class Elements(HTMLParser):
+    def __init__(self, html):
+        super().__init__()
+        self.found = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+
+
+def test_names_from_data_are_text_and_never_markup(html):
+    elements = Elements(html).found
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert [attributes for tag, attributes in elements if tag == "script"] == [{}]
+    assert not [attributes for _, attributes in elements if "onerror" in attributes]
+
+
+def test_the_page_loads_nothing(html):
+    for tag, attributes in Elements(html).found:
+        for name in ("src", "srcset", "href", "xlink:href", "data", "poster"):
+            link = attributes.get(name)
+            if link is None:
+                continue
+            # A link to a neighbouring file may be followed; only embedded data is loaded.
+            allowed = ("#", "figures/", "tables/") if tag in ("a", "use") else ("data:",)
+            assert link.startswith(allowed), (tag, link[:80])
+    assert not re.search(r"url\(|@import|https?://|fetch\(|import\(", html)
+
+
+def test_every_link_leads_somewhere(html, report):
+    elements = Elements(html).found
+    ids = [attributes["id"] for _, attributes in elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for _, attributes in elements:
+        link = attributes.get("href", "#top")
+        if link.startswith("#"):
+            assert link[1:] in ids
+        elif not link.startswith("data:"):
+            assert link in report
+
+
+def test_every_image_has_an_alternative_text(html):
+    for tag, attributes in Elements(html).found:
+        if tag == "img":
+            assert attributes["alt"]
+        if tag == "svg":
+            assert attributes.get("aria-label") or attributes.get("aria-hidden") == "true"
+
+
+def test_a_second_run_at_another_time_gives_the_same_bytes(project, report, tmp_path, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+    assert project.write(tmp_path) == report
+
+
+def test_layers_come_from_params_and_not_from_folders(report):
+    assert not [name for name, content in report.items() if b"dropped" in content]
+    assert b"early" in report["index.html"]
+
+
+def test_no_path_of_the_machine_is_shown(html):
+    assert "/some/where" not in html
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"layers": ("only",), "grid": (1, 1), "class_names": [f"c{n}" for n in range(40)]},
+        {"layers": ("only",), "grid": None, "shape": (70, 50, 3), "density": [0] * 8},
+    ],
+    ids=["one layer, one position, 40 classes", "no grid, RGB, every latent dead"],
+)
+def test_edge_cases_have_a_page(make_project, tmp_path, options):
+    report = make_project(**options).write(tmp_path)
+    html = report["index.html"].decode()
+    drawn = len(options.get("class_names", "ab")) <= 30
+    assert ("figures/probes_confusion.svg" in report) == drawn
+    assert "probes_confused" in html
+    if "density" in options:
+        assert "No other latent fires" in html
+
+
+def test_a_missing_input_is_named(make_project):
+    project = make_project()
+    (project.metrics / "sae" / "early.json").unlink()
+    with pytest.raises(TickleError, match=r"sae.early\.json is missing: run `dvc repro`"):
+        project.read()
+
+
+def test_the_stage_needs_neither_torch_nor_sklearn_nor_pyplot():
+    heavy = "{'torch', 'sklearn', 'matplotlib.pyplot'}"
+    code = f"import sys, stages.report; sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -1,0 +1,118 @@
+"""Everything that the report shows, read once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tickle_core import params
+from tickle_core.datasets import image_set
+from tickle_core.datasets.image_set import ImageSet
+from tickle_core.errors import TickleError
+from tickle_core.reporting import summary
+from tickle_core.results import read_json
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The parts of params.yaml that the report reads or shows."""
+
+    seed: int
+    dataset: params.Dataset
+    model: params.Model
+    layers: dict[str, str]
+    extract: params.Extract
+    sae: params.Sae
+    probes: params.Probes
+    dimension: params.Dimension
+    report: params.Report
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the stages before the report found.
+
+    Attributes
+    ----------
+    settings
+        Its `layers` alone say which layers there are: a dropped one leaves its files behind.
+    images
+        The image set.
+    held_out
+        Ids of the images on which everything was judged.
+    card
+        Of the model.
+    headline
+        `summary.headline` of the headline layer.
+    metrics
+        By stage, then by layer: the content of reports/metrics/<stage>/<layer>.json.
+    latents, top_images
+        By layer: the tables that the stage `sae` writes.
+    """
+
+    settings: Settings
+    images: ImageSet
+    held_out: np.ndarray
+    card: dict[str, Any]
+    headline: dict[str, Any]
+    metrics: dict[str, dict[str, Any]]
+    latents: dict[str, pd.DataFrame]
+    top_images: dict[str, pd.DataFrame]
+
+    @property
+    def layers(self) -> list[str]:
+        """Aliases, in the order of params.yaml."""
+        return list(self.settings.layers)
+
+    @property
+    def headline_layer(self) -> str:
+        """Alias of the layer whose numbers stand for the run."""
+        return self.settings.report.headline_layer
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """In the order of label."""
+        return self.images.class_names
+
+
+STAGES = ("probes", "sae", "dimension")
+
+
+def read(data: Path, metrics: Path, settings: Settings) -> Findings:
+    """Read what the report shows from the folders `data` and `reports/metrics`.
+
+    Raises
+    ------
+    TickleError
+        If a file is missing; it is named.
+    """
+    images = ImageSet.open(data / "dataset")
+    try:
+        return Findings(
+            settings=settings,
+            images=images,
+            held_out=image_set.draw(
+                images.table, "test", settings.extract.test_images, settings.seed
+            ),
+            card=read_json(data / "model" / "card.json"),
+            headline=summary.headline(metrics, settings.report.headline_layer),
+            metrics={
+                stage: {
+                    alias: read_json(metrics / stage / f"{alias}.json") for alias in settings.layers
+                }
+                for stage in STAGES
+            },
+            latents=_tables(data, settings, "latents"),
+            top_images=_tables(data, settings, "top_images"),
+        )
+    except FileNotFoundError as error:
+        raise TickleError(f"{error.filename} is missing: run `dvc repro`") from None
+
+
+def _tables(data: Path, settings: Settings, name: str) -> dict[str, pd.DataFrame]:
+    return {
+        alias: pd.read_parquet(data / "sae" / alias / f"{name}.parquet")
+        for alias in settings.layers
+    }

@@ -1,0 +1,92 @@
+"""The report: one HTML page that needs nothing beside it, its figures and its tables."""
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from tickle_core.reporting import overview, tables
+from tickle_core.reporting.findings import Findings
+from tickle_core.reporting.gallery import DENSE, gallery
+from tickle_core.reporting.sections import dimension, probes, sae
+from tickle_core.reporting.sections.section import Section
+from tickle_core.reporting.style import fixed_style, save_figure
+
+# A new analysis adds its module here, a template of the section's name, and its stage to
+# `findings.STAGES`.
+SECTIONS = (probes.section, sae.section, dimension.section)
+
+
+def write(findings: Findings, page: Path, figures: Path, tables_folder: Path) -> None:
+    """Write the page, each figure as SVG and PDF, and each table as CSV and LaTeX.
+
+    Parameters
+    ----------
+    page
+        The HTML file to write.
+    figures, tables_folder
+        Existing folders.
+    """
+    with fixed_style():
+        sections = [make(findings) for make in SECTIONS]
+        for section in sections:
+            for name, figure in section.figures.items():
+                save_figure(figure, figures / f"{name}.svg")
+                save_figure(figure, figures / f"{name}.pdf")
+    headline = overview.headline_table(findings, sections)
+    all_tables = {"headline": headline}
+    for section in sections:
+        all_tables |= section.tables
+    for name, table in all_tables.items():
+        tables.write(table, tables_folder, name)
+    images = {
+        name: _svg_uri(figures / f"{name}.svg") for section in sections for name in section.figures
+    }
+    html = render(findings, sections, all_tables, images)
+    page.write_text(html, encoding="utf-8", newline="\n")
+
+
+def render(
+    findings: Findings,
+    sections: list[Section],
+    all_tables: dict[str, tables.Table],
+    figures: dict[str, str],
+) -> str:
+    """The page as text; `figures` holds a data URI by name."""
+    environment = Environment(
+        loader=PackageLoader("tickle_core.reporting"),
+        autoescape=True,  # names of classes, files and layers come from data
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "number": tables.number,
+        "percent": tables.percent,
+        "estimate": estimate,
+    }
+    return environment.get_template("report.html.jinja").render(
+        findings=findings,
+        settings=findings.settings,
+        overview=overview.overview(findings),
+        sections=sections,
+        tables=all_tables,
+        figures=figures,
+        gallery=gallery(findings),
+        dense=DENSE,
+    )
+
+
+def estimate(number: dict[str, Any], digits: int) -> str:
+    """A number with its interval, where it has one."""
+    text = tables.number(number["value"], digits)
+    if number.get("interval") is None:
+        return text
+    low, high = (tables.number(end, digits) for end in number["interval"])
+    return f"{text} [{low}, {high}]"
+
+
+def _svg_uri(path: Path) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()

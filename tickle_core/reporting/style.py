@@ -1,0 +1,97 @@
+"""How every figure looks, and the one way in which figures are saved.
+
+Colours are those of Okabe & Ito (2008), which stay apart for colour-blind readers. They stand for
+roles, the same in every figure: what was measured, what it is held against, what chance gives.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+MEASURED = "#0072B2"
+CONTROL = "#D55E00"
+NULL = "#767676"
+INK = "#222222"
+
+SEQUENTIAL = "viridis"  # for values, and for layers in their order
+WIDTH = 7.0  # inches: the text width of a page
+LONGEST_LABEL = 24  # characters
+
+STYLE = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": NULL,
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.labelsize": 9,
+    "axes.linewidth": 0.6,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 9,
+    "axes.unicode_minus": True,
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 100,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 5,
+    "pdf.fonttype": 42,  # TrueType: journals refuse Type 3
+    "savefig.facecolor": "none",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "tickle",
+    "text.color": INK,
+    # Names come from data: a dollar sign in one of them is no formula.
+    "text.parse_math": False,
+    "xtick.color": INK,
+    "xtick.labelsize": 8,
+    "xtick.major.width": 0.6,
+    "ytick.color": INK,
+    "ytick.labelsize": 8,
+    "ytick.major.width": 0.6,
+    "ytick.minor.size": 0,
+}
+
+# What would differ between two runs or two versions is left out.
+METADATA = {
+    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    ".svg": {"Creator": None, "Date": None},
+}
+
+
+@contextmanager
+def fixed_style() -> Iterator[None]:
+    """Draw in the style of this project, whatever matplotlibrc the machine has."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(STYLE)
+        yield
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Save a figure as SVG or PDF, by the path's suffix: same figure, same bytes.
+
+    Draw the figure within `fixed_style`, as text takes its style when it is made.
+    """
+    with fixed_style():
+        figure.savefig(path, metadata=METADATA[path.suffix])
+
+
+def layer_colors(count: int) -> list[tuple[float, ...]]:
+    """One colour per layer, from dark to light in the order of the layers."""
+    scale = matplotlib.colormaps[SEQUENTIAL]
+    # The lightest end of the scale is too faint for a line.
+    return [scale(0.85 * step / max(1, count - 1)) for step in range(count)]
+
+
+def short(label: str) -> str:
+    """A label that is cut where it would crowd out the figure."""
+    return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"

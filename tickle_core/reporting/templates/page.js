@@ -1,0 +1,56 @@
+// The gallery's controls. Without scripts they stay hidden and every layer is shown.
+(() => {
+  const gallery = document.getElementById("gallery");
+  const tabs = [...gallery.querySelectorAll("[role=tab]")];
+  const panels = [...gallery.querySelectorAll("[role=tabpanel]")];
+  const order = document.getElementById("order");
+  const className = document.getElementById("class");
+  const marks = document.getElementById("marks");
+
+  function select(tab) {
+    tabs.forEach((each, i) => {
+      const chosen = each === tab;
+      each.setAttribute("aria-selected", chosen);
+      each.tabIndex = chosen ? 0 : -1;
+      panels[i].hidden = !chosen;
+    });
+  }
+
+  function arrange() {
+    for (const panel of panels) {
+      const list = panel.querySelector(".latents");
+      const sign = order.value === "density" ? 1 : -1;
+      const rows = [...list.children];
+      rows.sort((a, b) => sign * (a.dataset[order.value] - b.dataset[order.value])
+        || b.dataset.energy - a.dataset.energy);
+      for (const row of rows) {
+        row.hidden = className.value !== "" && row.dataset.class !== className.value;
+        list.append(row);
+      }
+      panel.querySelector(".empty").hidden = rows.length === 0 || rows.some((row) => !row.hidden);
+    }
+  }
+
+  tabs.forEach((tab, i) => {
+    tab.addEventListener("click", () => select(tab));
+    tab.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!step) return;
+      const next = tabs[(i + step + tabs.length) % tabs.length];
+      select(next);
+      next.focus();
+      event.preventDefault();
+    });
+  });
+  order.addEventListener("change", arrange);
+  className.addEventListener("change", arrange);
+  marks.addEventListener("change", () => gallery.classList.toggle("unmarked", !marks.checked));
+
+  // Form values survive a reload in some browsers.
+  order.value = "energy";
+  className.value = "";
+  marks.checked = true;
+  gallery.querySelector(".controls").hidden = false;
+  gallery.classList.add("tabbed");
+  select(tabs.find((tab) => tab.getAttribute("aria-selected") === "true"));
+})();
