@@ -19,15 +19,15 @@ import torch
 from PIL import Image
 from torchvision.models import resnet18
 
-from tickle_core import params
+from tickle_core import devices, params
 from tickle_core.activations.extraction import Target, extract
 from tickle_core.datasets import image_set
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.models import classifier
 from tickle_core.models.classifier import Classifier
 
-ROUNDS = 5
-CPU = torch.device("cpu")
+ROUNDS = 3
+CPU = devices.prepare("cpu")
 
 
 def main() -> None:
@@ -38,9 +38,9 @@ def main() -> None:
     layers = {"early": "layer1", "middle": "layer2", "late": "layer3"}
     compare("default, Fashion-MNIST, 3 layers", model, images, 8192, layers, batch_size=128)
     with tempfile.TemporaryDirectory() as folder:
-        images = smooth_noise(Path(folder), count=192)
+        images = smooth_noise(Path(folder), count=384)
         layers = {f"layer{i}": f"layer{i}" for i in (1, 2, 3, 4)}
-        compare("resnet18, 224 x 224, 4 layers", random_resnet18(), images, 192, layers, 32)
+        compare("resnet18, 224 x 224, 4 layers", random_resnet18(), images, 384, layers, 32)
 
 
 def compare(
@@ -70,12 +70,15 @@ def compare(
         targets = [Target(alias, path, Path(folder) / alias) for alias, path in layers.items()]
 
         def stored() -> None:
-            for target in targets:
-                shutil.rmtree(target.path, ignore_errors=True)
             extract(model, images, ids, targets, section)
 
-        bare(), stored()  # warm up
-        rounds = [(seconds(bare), seconds(stored)) for _ in range(ROUNDS)]
+        def round_of_both() -> tuple[float, float]:
+            for target in targets:
+                shutil.rmtree(target.path, ignore_errors=True)
+            return seconds(bare), seconds(stored)
+
+        round_of_both()  # warm up
+        rounds = [round_of_both() for _ in range(ROUNDS)]
         size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
     forward, whole = (statistics.median(times) for times in zip(*rounds, strict=True))
     print(
@@ -97,7 +100,9 @@ def smooth_noise(folder: Path, count: int) -> ImageSet:
 
     def image() -> np.ndarray:
         layers = [
-            Image.fromarray(rng.integers(0, 256, (side, side, 3), dtype=np.uint8)).resize((224, 224))
+            Image.fromarray(rng.integers(0, 256, (side, side, 3), dtype=np.uint8)).resize(
+                (224, 224)
+            )
             for side in (4, 16, 64)
         ]
         return np.mean([np.asarray(layer) for layer in layers], axis=0).astype(np.uint8)

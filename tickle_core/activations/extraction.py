@@ -1,13 +1,18 @@
 """Filling activation stores: one forward pass for every layer that still lacks something."""
 
-from collections.abc import Iterator
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from tickle_core import params
 from tickle_core.activations import writer
@@ -16,6 +21,8 @@ from tickle_core.errors import TickleError
 from tickle_core.models.classifier import Classifier
 from tickle_core.progress import progress
 
+READ_BYTES = 16 * 2**20
+MOST_WORKERS = 4  # each holds a batch's activations
 TORCH_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
@@ -60,49 +67,113 @@ def extract(
         for start in range(0, len(ids), section.batch_size)
         if any(store.lacks(start) for store in writers.values())
     ]
-    for start in progress(starts, "extracting", "batch"):
+    batches = _read_ahead(images, ids, starts, section.batch_size)
+
+    def compute(start: int, batch: np.ndarray) -> tuple[int, list[Target], Batch]:
         lacking = [target for target, store in writers.items() if store.lacks(start)]
-        batch = images.read(ids[start : start + section.batch_size])
-        logits, tokens, pooled = forward(classifier, batch, lacking, section.dtype)
-        for target in lacking:
-            writers[target].add(start, pooled[target], logits, tokens[target])
+        return start, lacking, forward(classifier, capture, batch, lacking, section.dtype)
+
+    with (
+        capturing(classifier.network, targets) as capture,
+        workers(classifier.device) as (
+            pool,
+            count,
+        ),
+    ):
+        computed = _in_order(pool, compute, batches, ahead=2 * count)
+        for start, lacking, batch in progress(computed, "extracting", "batch", total=len(starts)):
+            for target in lacking:
+                writers[target].add(start, batch.pooled[target], batch.logits, batch.tokens[target])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one batch says: logits (b, classes) float32, and per target its pooled activations
+    (b, channels) float32 and its tokens (b, positions, channels) as stored.
+    """
+
+    logits: np.ndarray
+    pooled: dict[Target, np.ndarray]
+    tokens: dict[Target, np.ndarray]
 
 
 def forward(
-    classifier: Classifier, images: np.ndarray, targets: list[Target], dtype: str
-) -> tuple[np.ndarray, dict[Target, np.ndarray], dict[Target, np.ndarray]]:
-    """One batch through the network.
+    classifier: Classifier,
+    capture: "_Capture",
+    images: np.ndarray,
+    targets: list[Target],
+    dtype: str,
+) -> Batch:
+    """Send one batch through the network and keep what the targets say.
 
-    Returns
-    -------
-    tuple
-        Logits (b, classes) float32; per target its tokens (b, positions, channels) as stored, and
-        its pooled activations (b, channels) float32.
+    Raises
+    ------
+    TickleError
+        If an activation is not finite in `dtype`; the layer is named.
     """
-    captured: dict[Target, torch.Tensor] = {}
-    pooled: dict[Target, torch.Tensor] = {}
+    pooled: dict[Target, np.ndarray] = {}
+    tokens: dict[Target, np.ndarray] = {}
 
     def keep(target: Target, output: Any) -> None:
+        # Copied at once: a later in-place operation must not reach what was captured.
         acts = as_tokens(target, output)
-        pooled[target] = acts.float().mean(1)
-        # A copy in any case: a later in-place operation must not reach what was captured.
-        captured[target] = acts.to(
+        low, high = (float(end) for end in torch.aminmax(acts))
+        most = torch.finfo(TORCH_DTYPES[dtype]).max
+        if not -most <= low <= high <= most:
+            raise TickleError(
+                f"activations of layer {target.alias} ({target.module}) go from {low:g} to "
+                f"{high:g}, beyond {dtype}; set extract.dtype to bfloat16 or float32"
+            )
+        pooled[target] = acts.mean(1, dtype=torch.float32).cpu().numpy()
+        stored = acts.to(
             TORCH_DTYPES[dtype], copy=True, memory_format=torch.contiguous_format
+        ).cpu()
+        # NumPy has no bfloat16: its bits are kept as uint16.
+        tokens[target] = (
+            stored.view(torch.int16).numpy().view(np.uint16)
+            if dtype == "bfloat16"
+            else stored.numpy()
         )
 
-    with torch.inference_mode(), _hooks(classifier, targets, keep):
-        logits = classifier.network(classifier.preprocess(images)).float()
-    for target, acts in captured.items():
-        if not torch.isfinite(acts).all():
-            raise TickleError(
-                f"activations of layer {target.alias} ({target.module}) are not finite in {dtype}; "
-                "set extract.dtype to bfloat16 or float32"
-            )
-    return (
-        logits.cpu().numpy(),
-        {target: _stored(acts.cpu()) for target, acts in captured.items()},
-        {target: rows.cpu().numpy() for target, rows in pooled.items()},
-    )
+    capture.keep, capture.targets = keep, targets
+    with torch.inference_mode():
+        logits = classifier.network(classifier.preprocess(images)).float().cpu().numpy()
+    return Batch(logits, pooled, tokens)
+
+
+@contextmanager
+def workers(device: torch.device) -> Iterator[tuple[ThreadPoolExecutor, int]]:
+    """Threads that compute batches, and their number.
+
+    On a CPU several batches at once, each with its share of the cores: threads that meet after
+    every layer wait for one another, and spin while the shards are compressed. Elsewhere one
+    thread feeds the device while this one writes.
+    """
+    cores = torch.get_num_threads()
+    count = min(cores, MOST_WORKERS) if device.type == "cpu" else 1
+    torch.set_num_threads(max(1, cores // count))  # of each worker that starts from here on
+    try:
+        with ThreadPoolExecutor(count) as pool:
+            yield pool, count
+    finally:
+        torch.set_num_threads(cores)
+
+
+def _in_order(
+    pool: ThreadPoolExecutor, compute: Callable[..., Any], batches: Iterable[tuple], ahead: int
+) -> Iterator[Any]:
+    """Results in the order of the batches, of which at most `ahead` are under way."""
+    waiting: deque[Future] = deque()
+    try:
+        for batch in batches:
+            waiting.append(pool.submit(compute, *batch))
+            if len(waiting) == ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 def as_tokens(target: Target, output: Any) -> torch.Tensor:
@@ -162,23 +233,41 @@ def _create(
     )
 
 
+class _Capture(threading.local):
+    """What the forward pass of this thread is to keep: several threads share the network."""
+
+    keep: Callable[[Target, Any], None]
+    targets: Collection[Target] = ()
+
+    def hook(self, target: Target, module: nn.Module, inputs: Any, output: Any) -> None:
+        if target in self.targets:
+            self.keep(target, output)
+
+
 @contextmanager
-def _hooks(classifier: Classifier, targets: list[Target], keep: Any) -> Iterator[None]:
+def capturing(network: nn.Module, targets: list[Target]) -> Iterator[_Capture]:
+    """Hooks on all targets, set once: threads must not change them under one another's feet."""
+    capture = _Capture()
     handles = [
-        classifier.network.get_submodule(target.module).register_forward_hook(
-            lambda module, inputs, output, target=target: keep(target, output)
-        )
+        network.get_submodule(target.module).register_forward_hook(partial(capture.hook, target))
         for target in targets
     ]
     try:
-        yield
+        yield capture
     finally:
         for handle in handles:
             handle.remove()
 
 
-def _stored(acts: torch.Tensor) -> np.ndarray:
-    """NumPy has no bfloat16: its bits are kept as uint16."""
-    if acts.dtype == torch.bfloat16:
-        return acts.view(torch.int16).numpy().view(np.uint16)
-    return acts.numpy()
+def _read_ahead(
+    images: ImageSet, ids: np.ndarray, starts: list[int], batch_size: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The batches that begin at `starts`, read many at a time: a chunk holds several of them."""
+    image_bytes = int(np.prod(images.images.shape[1:]))
+    together = max(1, READ_BYTES // (image_bytes * batch_size))
+    for first in range(0, len(starts), together):
+        some = starts[first : first + together]
+        wanted = [ids[start : start + batch_size] for start in some]
+        read = images.read(np.concatenate(wanted))
+        ends = np.cumsum([len(batch) for batch in wanted])
+        yield from zip(some, np.split(read, ends[:-1]), strict=True)

@@ -76,31 +76,29 @@ class StoreWriter:
     """
 
     def __init__(self, path: Path):
-        self._tokens = zarr.open_array(path / "tokens", mode="r+")
-        self._pooled = zarr.open_array(path / "pooled", mode="r+")
-        self._logits = zarr.open_array(path / "logits", mode="r+")
+        self._arrays = tuple(
+            zarr.open_array(path / name, mode="r+") for name in ("pooled", "logits", "tokens")
+        )
+        self._tokens = self._arrays[-1]
         self._done = {
             shard
             for shard in range(arrays.shard_count(self._tokens))
             if arrays.shard_path(self._tokens, shard).is_file()
         }
+        rows = min(self._tokens.shards[0], self._tokens.shape[0])
         # One shard's worth of each array, filled again and again.
         self._held = tuple(
-            np.empty((array.shards[0], *array.shape[1:]), array.dtype) for array in self._arrays
+            np.empty((rows, *array.shape[1:]), array.dtype) for array in self._arrays
         )
-
-    @property
-    def _arrays(self) -> tuple[zarr.Array, zarr.Array, zarr.Array]:
-        return self._pooled, self._logits, self._tokens
-
-    def lacks(self, row: int) -> bool:
-        """Whether the shard of this row is still to be written."""
-        return row // self._tokens.shards[0] not in self._done
 
     @property
     def complete(self) -> bool:
         """Whether every shard is written."""
         return len(self._done) == arrays.shard_count(self._tokens)
+
+    def lacks(self, row: int) -> bool:
+        """Whether the shard of this row is still to be written."""
+        return row // self._tokens.shards[0] not in self._done
 
     def add(self, start: int, pooled: np.ndarray, logits: np.ndarray, tokens: np.ndarray) -> None:
         """Take the rows from `start` on; they lie within one shard and follow the last ones."""
