@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: repro test lint clean-cache
+.PHONY: repro test compare lint clean-cache
 
 repro: .venv/installed
 	. $(BIN)/activate && dvc repro
@@ -11,6 +11,10 @@ repro: .venv/installed
 
 test: .venv/installed-test
 	. $(BIN)/activate && python -m pytest
+
+# `dvc exp show` with what differs between experiments, and without the hashes of files.
+compare: .venv/installed
+	. $(BIN)/activate && dvc exp show --no-pager --only-changed --drop '^(data|reports|stages|tickle_core|requirements)'
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

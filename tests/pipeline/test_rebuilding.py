@@ -39,21 +39,21 @@ def test_a_param_of_the_sae_runs_the_saes_and_what_reads_them(project):
 
 def test_the_body_of_a_function_runs_the_stages_that_import_it(project):
     project.edit_text(
-        "tickle_core/geometry/dimension.py", "> 0.5 * min(n, d)", "> 0.25 * min(n, d)"
+        "tickle_core/geometry/dimension.py", "dimension > 0.5 * min(n, d)", "dimension > -1"
     )
     assert project.repro() == {"fingerprint"} | per_layer("dimension") | GATHERED
 
 
 def test_a_layer_is_added_and_dropped(project):
-    project.edit_params(lambda values: values["layers"].update(early="layer1"))
-    assert project.repro() == per_layer("extract", *ANALYSES, layers={"early"}) | GATHERED
+    project.edit_params(lambda values: values["layers"].update(shallow="layer1"))
+    assert project.repro() == per_layer("extract", *ANALYSES, layers={"shallow"}) | GATHERED
     page = (project.path / "reports/index.html").read_text()
-    assert "early" in page
+    assert "shallow" in page
 
-    project.edit_params(lambda values: values["layers"].pop("early"))
+    project.edit_params(lambda values: values["layers"].pop("shallow"))
     assert project.repro() == GATHERED
-    assert "early" not in (project.path / "reports/index.html").read_text()
-    assert (project.path / "data/sae/early").exists()  # DVC leaves it; the report does not look
+    assert "shallow" not in (project.path / "reports/index.html").read_text()
+    assert (project.path / "data/sae/shallow").exists()  # DVC leaves it; the report does not look
 
 
 def test_params_edited_while_a_stage_runs_fail_that_stage(project):
@@ -96,5 +96,5 @@ def test_an_unknown_layer_is_refused_with_those_that_exist(project):
     process = project.start("repro")
     printed, _ = process.communicate(timeout=120)
     assert process.returncode != 0
-    assert "layers.extra: the model has no layer 'layer9'; it has stem" in printed
+    assert "layers.extra: the model has no layer 'layer9'; it has fc, layer1" in printed
     assert "Traceback" not in printed
