@@ -1,6 +1,6 @@
 """What a stage costs before it does any work: imports, the door, and DVC around it.
 
-    python -m benchmarks.stage_cost             # in a project whose pipeline has run
+In a project whose pipeline has run: `python -m benchmarks.stage_cost`
 """
 
 import statistics
@@ -22,7 +22,8 @@ def main() -> None:
     for name in stage_names(Path()):
         code = f"import stages.{name}; {door} _snapshot('{name}', 'late', params.read())"
         print(f"{'stage ' + name:28} {seconds([sys.executable, '-c', code]):.2f} s")
-    print(f"{'dvc repro with nothing to do':28} {seconds([sys.executable, '-m', 'dvc', 'repro']):.2f} s")
+    nothing_to_do = seconds([sys.executable, "-m", "dvc", "repro"])
+    print(f"{'dvc repro with nothing to do':28} {nothing_to_do:.2f} s")
 
 
 def seconds(command: list[str]) -> float:

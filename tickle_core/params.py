@@ -7,8 +7,7 @@ own reading does; duplicate keys are refused there.
 
 import difflib
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -59,6 +58,7 @@ class ImageFolder(Section):
 
 
 Dataset = Annotated[FashionMnist | ImageFolder, Field(discriminator="source")]
+DATASETS: dict[str, type[Section]] = {"fashion_mnist": FashionMnist, "folder": ImageFolder}
 
 
 class Model(Section):
@@ -228,8 +228,7 @@ def _explain(problem: dict[str, Any]) -> str:
     # Pydantic marks a dict's key by "[key]" and a union's member by its tag: neither is a place
     # that stands in the file.
     place = [part for part in problem["loc"] if part != "[key]"]
-    members = ("fashion_mnist", "folder")
-    if len(place) > 2 and place[0] == "dataset" and place[1] in members:
+    if place[:1] == ["dataset"] and len(place) > 2:
         del place[1]
     where = ".".join(str(part) for part in place)
     kind = problem["type"]
@@ -257,19 +256,5 @@ def _valid_names(place: tuple[Any, ...]) -> list[str]:
     """The keys that the schema knows at a place."""
     section: Any = Params
     for part in place:
-        if isinstance(section, type) and issubclass(section, Section):
-            section = section.model_fields[part].annotation
-            continue
-        for member in _members(section):
-            if part == get_args(member.model_fields["source"].annotation)[0]:
-                section = member
+        section = DATASETS.get(part) or section.model_fields[part].annotation
     return list(section.model_fields)
-
-
-def _members(annotation: Any) -> tuple[type[Section], ...]:
-    """The sections that a union stands for."""
-    if get_origin(annotation) is Annotated:
-        return _members(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, UnionType):
-        return get_args(annotation)
-    return ()

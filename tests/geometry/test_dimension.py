@@ -149,7 +149,8 @@ def test_few_clusters_span_one_dimension_less_than_their_number():
 
 
 def test_dimension_is_that_of_scikit_dimension():
-    lPCA = pytest.importorskip("skdim.id").lPCA
+    from skdim.id import lPCA  # numba behind it takes seconds to load
+
     rng = np.random.default_rng(0)
     for n, d in ((300, 30), (30, 100), (1000, 64)):
         rows = gaussian(rng, n, np.arange(1, d + 1) ** -0.7)
