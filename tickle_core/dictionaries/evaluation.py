@@ -47,6 +47,8 @@ def evaluate(
     one another, which keeps every marginal and destroys what the dictionary describes. Intervals
     are 95 % percentile bootstraps over images, since tokens of one image are not independent.
     """
+    if device.type == "mps":  # has no float64, which the sums need
+        device = torch.device("cpu")
     sae = sae.to(device)
     rng = np.random.default_rng(seed)
     # Sums are taken around the decoder bias, which is near the mean, to keep their digits.
