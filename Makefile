@@ -14,7 +14,7 @@ test: .venv/installed-test
 
 # `dvc exp show` with what differs between experiments, and without the hashes of files.
 compare: .venv/installed
-	. $(BIN)/activate && dvc exp show --no-pager --only-changed --drop '^(data|reports|stages|tickle_core|requirements)'
+	. $(BIN)/activate && dvc exp show --no-pager --only-changed --drop '^(Created|data|reports|stages|tickle_core|requirements)'
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .
