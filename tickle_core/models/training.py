@@ -12,6 +12,7 @@ from tickle_core.models.classifier import Classifier, build, layer_shapes, prepr
 from tickle_core.progress import progress
 
 POOL_BYTES = 512 * 2**20
+STATISTICS_BYTES = 4 * 2**20  # of pixels, which are widened to 64 bits
 EVALUATION_BATCH = 500
 
 
@@ -100,7 +101,7 @@ def accuracy(classifier: Classifier, images: ImageSet, split: str) -> dict[str, 
 def channel_statistics(images: ImageSet, ids: np.ndarray) -> dict[str, list[float]]:
     """Mean and standard deviation per channel of the given images, pixels scaled to [0, 1]."""
     count, total, squares = 0, 0.0, 0.0
-    for place in arrays.blocks(images.images, POOL_BYTES // 16):
+    for place in arrays.blocks(images.images, STATISTICS_BYTES):
         wanted = ids[np.searchsorted(ids, place.start) : np.searchsorted(ids, place.stop)]
         block = arrays.read_rows(images.images, place.start, place.stop)[wanted - place.start]
         pixels = block.reshape(-1, block.shape[-1]).astype(np.uint64)
