@@ -225,6 +225,13 @@ def _publish(staged: Path, final: Path) -> None:
     """Rename into place; what stood there is moved aside first, then deleted."""
     old = final.with_name(f".partial-old-{final.name}")
     _remove(old)
+    if staged.parent.stat().st_dev != final.parent.stat().st_dev:
+        # An adopted folder may lie on another file system, from where nothing can be renamed.
+        beside = final.with_name(f".partial-{final.name}")
+        _remove(beside)
+        shutil.copytree(staged, beside)
+        _remove(staged)
+        staged = beside
     if final.exists() or final.is_symlink():
         final.rename(old)
     staged.rename(final)
