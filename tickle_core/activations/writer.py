@@ -1,4 +1,4 @@
-"""Writing one layer's activation store, shard by shard, so that a kill costs one shard at most."""
+"""Writing one layer's activation store, shard by shard: a kill costs the shard under way."""
 
 import os
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import zarr
 
 from tickle_core import arrays
 from tickle_core.activations.store import FILL, STORED_AS
+from tickle_core.shards import ShardWriter
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def create_store(
 
 
 class StoreWriter:
-    """Collects consecutive rows and writes each shard when it is full.
+    """Takes consecutive rows and writes the shards that are not there yet.
 
     A shard counts as done when its tokens are on disk; its logits and pooled rows go first.
     """
@@ -85,16 +86,7 @@ class StoreWriter:
             for shard in range(arrays.shard_count(self._tokens))
             if arrays.shard_path(self._tokens, shard).is_file()
         }
-        rows = min(self._tokens.shards[0], self._tokens.shape[0])
-        # One shard's worth of each array, filled again and again.
-        self._held = tuple(
-            np.empty((rows, *array.shape[1:]), array.dtype) for array in self._arrays
-        )
-
-    @property
-    def complete(self) -> bool:
-        """Whether every shard is written."""
-        return len(self._done) == arrays.shard_count(self._tokens)
+        self._open: tuple[ShardWriter, ...] = ()
 
     def lacks(self, row: int) -> bool:
         """Whether the shard of this row is still to be written."""
@@ -103,11 +95,9 @@ class StoreWriter:
     def add(self, start: int, pooled: np.ndarray, logits: np.ndarray, tokens: np.ndarray) -> None:
         """Take the rows from `start` on; they lie within one shard and follow the last ones."""
         shard, offset = divmod(start, self._tokens.shards[0])
-        stop = offset + len(tokens)
-        for held, rows in zip(self._held, (pooled, logits, tokens), strict=True):
-            held[offset:stop] = rows
-        place = arrays.shard_rows(self._tokens, shard)
-        if stop == place.stop - place.start:
-            for array, held in zip(self._arrays, self._held, strict=True):
-                arrays.write_shard(array, shard, held[:stop])
+        if offset == 0:
+            self._open = tuple(ShardWriter(array, shard) for array in self._arrays)
+        for writer, rows in zip(self._open, (pooled, logits, tokens), strict=True):
+            writer.append(rows)
+        if self._open[-1].rows_left == 0:
             self._done.add(shard)
