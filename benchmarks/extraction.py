@@ -25,6 +25,7 @@ from tickle_core.datasets import image_set
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.models import classifier
 from tickle_core.models.classifier import Classifier
+from tickle_core.models.layers import survey
 
 ROUNDS = 3
 CPU = devices.prepare("cpu")
@@ -121,11 +122,10 @@ def random_resnet18() -> Classifier:
     network = resnet18().eval().to(memory_format=torch.channels_last)
     preprocessing = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
     example = torch.zeros(1, 3, 224, 224)
-    shapes = classifier.layer_shapes(network, example)
     card = {
         "class_names": [str(i) for i in range(1000)],
         "preprocessing": preprocessing,
-        "layers": {name: {"shape": shape} for name, shape in shapes.items()},
+        "layers": survey(network, example),
     }
     return Classifier(network, card, CPU)
 

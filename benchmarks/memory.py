@@ -18,7 +18,8 @@ from tickle_core.activations.store import open_store
 from tickle_core.datasets import image_set
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.dictionaries import training as sae_training
-from tickle_core.models import training
+from tickle_core.models.assembly import assemble
+from tickle_core.models.zoo.registry import small_resnet
 
 COUNTS = (8_000, 32_000)
 SHAPE = (28, 28, 1)
@@ -59,7 +60,7 @@ def make_images(path: Path, count: int) -> None:
 def run_extract(folder: Path, count: int) -> float:
     """Fill a store; peak memory in MiB."""
     images = ImageSet.open(folder / f"images-{count}")
-    model = training.untrained(images, 0, devices.prepare("cpu"))
+    model = assemble(small_resnet(images), images, 0, devices.prepare("cpu"))
     target = Target("early", LAYER, folder / f"early-{count}.zarr")
     extract(model, images, np.arange(count), [target], EXTRACT)
     return peak_mib()

@@ -1,22 +1,49 @@
-"""Train the network under study; write its weights and its card."""
+"""Bring the network under study: train it or load its weights, judge it, write its card.
 
+`python -m stages.model --layers` lists the layers that the model in params.yaml has, without
+training or downloading anything.
+"""
+
+import dataclasses
+import sys
 from pathlib import Path
 
-from tickle_core import devices, stage
+from tickle_core import devices, params, stage
 from tickle_core.datasets.image_set import ImageSet
-from tickle_core.models import classifier, training
+from tickle_core.errors import TickleError
+from tickle_core.models import classifier, layer_table, training
+from tickle_core.models.assembly import assemble
+from tickle_core.models.judging import judge
+from tickle_core.models.zoo import registry
 from tickle_core.results import write_json
 
 
 def main(run: stage.Run) -> None:
+    section, seed = run.params.model, run.params.seed
     images = ImageSet.open(Path("data/dataset"))
-    network = training.untrained(images, run.params.seed, devices.prepare(run.params.device))
+    entry = registry.describe(section, images)
+    model = assemble(entry, images, seed, devices.prepare(run.params.device))
     # Layers are no input of this stage, but a wrong one should be refused before the training.
-    classifier.require_layers(run.params.layers, list(network.card["layers"]))
-    model = training.train(network, images, run.params.model, run.params.seed)
+    classifier.require_layers(run.params.layers, list(model.card["layers"]))
+    if section.source == "train":
+        training.train(model, images, section, seed)
+    for note in model.card["notes"]:
+        print(f"note: {note}", file=sys.stderr)
+    accuracies = judge(model, images)
+    model = dataclasses.replace(model, card=model.card | accuracies)
     classifier.save(model, run.output_directory("data/model"))
-    write_json(run.output("reports/metrics/model.json"), {"accuracy": model.card["accuracy"]})
+    write_json(run.output("reports/metrics/model.json"), accuracies)
+
+
+def list_layers() -> None:
+    try:
+        print(layer_table.table(layer_table.survey_params(params.load())))
+    except TickleError as error:
+        sys.exit(f"error in model: {error}")
 
 
 if __name__ == "__main__":
-    stage.enter("model", main)
+    if sys.argv[1:] == ["--layers"]:
+        list_layers()
+    else:
+        stage.enter("model", main)

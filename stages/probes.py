@@ -41,7 +41,7 @@ def main(run: stage.Run) -> None:
 
 def labelled_tokens(store: ActivationStore, rows: np.ndarray):
     for block, tokens in store.token_blocks(rows):
-        yield tokens, store.labels[block]
+        yield tokens[:, len(store.prefix) :], store.labels[block]
 
 
 if __name__ == "__main__":

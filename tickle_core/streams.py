@@ -4,22 +4,27 @@ Chunks are visited in random order, each read whole, and their items (images, or
 in a bounded pool. Random single reads would be one to two orders of magnitude slower.
 """
 
+import math
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import zarr
 
 from tickle_core import arrays
 
-# While the pool is mixed, its content stands in memory up to three times: the pieces, their
-# concatenation, and what is kept of it.
-POOL_COPIES = 3
+READ_AHEAD = 4  # chunks of about 2 MiB, each read by a thread of its own
+INDEX_BYTES = 16  # per item of a pool: the numbers that shuffle what is left at the end
 
 
 def random_chunks(
     array: zarr.Array, rows: np.ndarray, rng: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Read the given rows chunk by chunk, the chunks in random order.
+
+    A few chunks are read ahead in threads while the caller works. What comes when depends on the
+    generator alone.
 
     Parameters
     ----------
@@ -32,11 +37,24 @@ def random_chunks(
         Row numbers (b,) and their content (b, ...), at most one chunk at a time.
     """
     size = array.chunks[0]
-    for chunk in rng.permutation(np.unique(rows // size)):
+
+    def read(chunk: int) -> tuple[np.ndarray, np.ndarray]:
         start = chunk * size
         wanted = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + size)]
         content = arrays.read_rows(array, start, min(start + size, array.shape[0]))
-        yield wanted, content[wanted - start]
+        if len(wanted) < len(content):
+            content = content[wanted - start]
+        return wanted, content
+
+    order = rng.permutation(np.unique(rows // size))
+    with ThreadPoolExecutor(READ_AHEAD) as readers:
+        reads = deque()
+        for chunk in order:
+            reads.append(readers.submit(read, chunk))
+            if len(reads) > READ_AHEAD:
+                yield reads.popleft().result()
+        while reads:
+            yield reads.popleft().result()
 
 
 def mix(
@@ -47,48 +65,51 @@ def mix(
 ) -> Iterator[tuple[np.ndarray, ...]]:
     """Cut a stream of pieces into batches of shuffled items.
 
-    The pool is filled, shuffled, and half of it served before it is filled again, so an item
-    leaves together with items from all pieces that the pool held. If everything fits, the shuffle
-    is uniform.
+    Once the pool is full, every batch is a random sample of it, and the next items of the stream
+    take the places of those that left. So an item stays for a random time, and two items of a
+    batch come from the same piece half as often as if the pool were emptied before it is filled
+    again. If everything fits, the shuffle is uniform.
 
     Parameters
     ----------
     pieces
         Tuples of arrays of equal length; position i of all arrays is one item.
     pool_bytes
-        Bound on the memory used here, copies included.
+        Bound on the pool and the numbers that shuffle it. The piece at hand and the batch that is
+        served come on top. The pool holds a batch at least, whatever the bound.
 
     Yields
     ------
     tuple
         The same arrays, `batch_size` items each; only the very last batch may be shorter.
     """
-    held: list[tuple[np.ndarray, ...]] = []
-    held_bytes = 0
+    pool: tuple[np.ndarray, ...] = ()
+    size, filled, free = 0, 0, np.empty(0, dtype=np.int64)
     for piece in pieces:
-        held.append(piece)
-        held_bytes += sum(column.nbytes for column in piece)
-        if held_bytes * POOL_COPIES < pool_bytes:
-            continue
-        pool, order = _shuffled(held, rng)
-        served = len(order) // 2 // batch_size * batch_size
-        yield from _batches(pool, order[:served], batch_size)
-        held = [tuple(column[order[served:]] for column in pool)]
-        held_bytes = sum(column.nbytes for column in held[0])
-    if held:
-        yield from _batches(*_shuffled(held, rng), batch_size)
+        if not pool:
+            size = max(batch_size, pool_bytes // (_item_bytes(piece) + INDEX_BYTES))
+            pool = tuple(np.empty((size, *column.shape[1:]), column.dtype) for column in piece)
+        while len(piece[0]):
+            if filled < size:
+                places = np.arange(filled, min(size, filled + len(piece[0])))
+                filled += len(places)
+            else:
+                places, free = np.split(free, [len(piece[0])])
+            for held, column in zip(pool, piece, strict=True):
+                held[places] = column[: len(places)]
+            piece = tuple(column[len(places) :] for column in piece)
+            if filled == size and not len(free):
+                free = rng.choice(size, batch_size, replace=False)
+                yield _take(pool, free)
+    left = np.delete(np.arange(filled), free)
+    rng.shuffle(left)
+    for start in range(0, len(left), batch_size):
+        yield _take(pool, left[start : start + batch_size])
 
 
-def _shuffled(
-    held: list[tuple[np.ndarray, ...]], rng: np.random.Generator
-) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
-    pool = tuple(np.concatenate(columns) for columns in zip(*held, strict=True))
-    return pool, rng.permutation(len(pool[0]))
+def _item_bytes(piece: tuple[np.ndarray, ...]) -> int:
+    return sum(column.dtype.itemsize * math.prod(column.shape[1:]) for column in piece)
 
 
-def _batches(
-    pool: tuple[np.ndarray, ...], order: np.ndarray, batch_size: int
-) -> Iterator[tuple[np.ndarray, ...]]:
-    for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
-        yield tuple(column[chosen] for column in pool)
+def _take(pool: tuple[np.ndarray, ...], places: np.ndarray) -> tuple[np.ndarray, ...]:
+    return tuple(column.take(places, axis=0) for column in pool)

@@ -11,7 +11,11 @@ from tickle_core.activations.extraction import Target
 from tickle_core.activations.store import open_store
 from tickle_core.datasets import image_set
 from tickle_core.errors import TickleError
-from tickle_core.models import classifier, training
+from tickle_core.models import classifier, layers
+from tickle_core.models.assembly import assemble
+from tickle_core.models.split import tail_of
+from tickle_core.models.tokens import from_tokens
+from tickle_core.models.zoo.registry import small_resnet
 
 COUNT = 70
 LAYERS = {"early": "layer1", "late": "layer3", "head": "fc"}
@@ -31,7 +35,7 @@ def images(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(images):
-    return training.untrained(images, 0, torch.device("cpu"))
+    return assemble(small_resnet(images), images, 0, torch.device("cpu"))
 
 
 def section(**changes):
@@ -148,7 +152,7 @@ def scaled(factor, images):
     card = {
         "class_names": ["a", "b"],
         "preprocessing": {"mean": [0.0], "std": [1.0]},
-        "layers": {"scale": {"shape": [2, 28, 28]}},
+        "layers": layers.survey(network, torch.zeros(1, 1, 28, 28)),
     }
     return classifier.Classifier(network, card, torch.device("cpu"))
 
@@ -169,6 +173,53 @@ def test_overflow_names_the_layer(tmp_path, images):
         )
 
 
-def test_unknown_layers_are_refused_with_what_the_model_has(model):
-    with pytest.raises(TickleError, match="no layer 'layer9'.*layer1.*fc"):
-        classifier.require_layers({"x": "layer9"}, list(model.card["layers"]))
+class TinyTransformer(nn.Module):
+    """A class token, two registers and 7 x 7 patches, as timm lays them out."""
+
+    num_prefix_tokens, num_reg_tokens = 3, 2
+
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Conv2d(1, 4, 4, 4)
+        self.prefix = nn.Parameter(torch.randn(1, 3, 4))
+        self.block = nn.Linear(4, 4)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        patches = self.embed(x).flatten(2).mT
+        tokens = torch.cat([self.prefix.expand(len(x), -1, -1), patches], 1)
+        return self.head(self.block(tokens)[:, 0])
+
+
+def test_prefix_tokens_are_stored_but_not_pooled(tmp_path, images):
+    torch.manual_seed(0)
+    network = TinyTransformer().eval()
+    card = {
+        "class_names": ["a", "b"],
+        "preprocessing": {"mean": [0.0], "std": [1.0]},
+        "layers": layers.survey(network, torch.zeros(1, 1, 28, 28)),
+    }
+    model = classifier.Classifier(network, card, torch.device("cpu"))
+    ids = np.arange(COUNT)
+    only = targets(tmp_path, {"block": "block"})
+    extraction.extract(model, images, ids, only, section())
+    store = open_store(only[0].path)
+    assert store.prefix == ["class", "register", "register"]
+    assert store.grid == [7, 7]
+    (_, tokens), *_ = store.token_blocks(ids)
+    assert tokens.shape == (COUNT, 3 + 49, 4)
+    np.testing.assert_allclose(store.pooled(), tokens[:, 3:].mean(1), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        network.head(torch.from_numpy(tokens[:, 0])).detach(), store.logits(), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_what_is_stored_is_what_the_tail_takes(tmp_path, images, model):
+    ids = np.arange(COUNT)
+    extraction.extract(model, images, ids, targets(tmp_path), section())
+    store = open_store(tmp_path / "early.zarr")
+    (_, tokens), *_ = store.token_blocks(ids)
+    acts = from_tokens(torch.from_numpy(tokens), model.card["layers"]["layer1"])
+    tail = tail_of(model.network, "layer1", model.preprocess(images.read(ids[:1])))
+    with torch.inference_mode():
+        np.testing.assert_allclose(tail(acts), store.logits(), rtol=1e-4, atol=1e-5)

@@ -16,7 +16,7 @@ POSITIONS, CHANNELS, CLASSES, SHARD = 6, 5, 3, 8
 
 
 def make(path, count=30, dtype="float16", shard_rows=SHARD):
-    layout = writer.Layout(POSITIONS, CHANNELS, CLASSES, [2, 3], dtype, shard_rows)
+    layout = writer.Layout(POSITIONS, CHANNELS, CLASSES, [], [2, 3], dtype, shard_rows)
     ids = np.arange(count) * 2
     writer.create_store(path, layout, ids, ids % CLASSES, ids >= 40)
     return writer.StoreWriter(path)

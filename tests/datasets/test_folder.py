@@ -1,15 +1,20 @@
-from collections import Counter
+"""A folder of class folders becomes an image set, with nothing silently dropped."""
+
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
-from tickle_core.datasets import folder, registry
-from tickle_core.datasets.image_set import ImageSet, content_hash
+from tickle_core import params
+from tickle_core.datasets import decoding, registry
+from tickle_core.datasets.image_set import Geometry, ImageSet, content_hash
+from tickle_core.datasets.skipped import Skipped
 from tickle_core.errors import TickleError
 from tickle_core.params import ImageFolder
+
+ROOT = Path(__file__).parents[2]
 
 
 def make_pixels(seed, shape=(8, 8)):
@@ -27,163 +32,202 @@ def make_classes(root, **counts):
             save(root / name / f"{row:03}.png", make_pixels([number, row]))
 
 
-def section(root, color="grey", test_share=0.25):
-    return ImageFolder(
-        source="folder", folder=str(root), image_size=8, color=color, test_share=test_share
-    )
+def truncate(path):
+    """Half of a sound image: its head is right, and the rest is missing."""
+    save(path, make_pixels(0, (64, 64)))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 def write(root, out, seed=0, **options):
+    section = {
+        "source": "folder",
+        "folder": str(root),
+        "resize": 8,
+        "image_size": 8,
+        "interpolation": "bicubic",
+        "color": "grey",
+        "test_share": 0.25,
+        "damaged": "refuse",
+    }
     out.mkdir()
-    registry.write(section(root, **options), seed, out)
+    registry.write(ImageFolder(**section | options), seed, out)
     return ImageSet.open(out)
+
+
+@pytest.mark.parametrize("source", ["folder", "torchvision"])
+def test_crop_that_does_not_fit_is_refused_with_the_params(source):
+    values = params.read(ROOT / "params.yaml")
+    values["dataset"] = {
+        "source": source,
+        "folder": "raw",
+        "resize": 223,
+        "image_size": 224,
+        "interpolation": "bicubic",
+        "color": "rgb",
+        "test_share": 0.2,
+        **({"damaged": "skip"} if source == "folder" else {"name": "MNIST"}),
+    }
+    with pytest.raises(TickleError, match="dataset: image_size is 224, .* resized to 223 only"):
+        params.parse(values)
+    values["dataset"]["resize"] = 224
+    params.parse(values)
 
 
 def test_images_come_by_class_and_path(tmp_path):
     make_classes(tmp_path / "raw", zebra=2, Ant=3)
     save(tmp_path / "raw/Ant/deeper/x.png", make_pixels(9))
-    save(tmp_path / "raw/Ant/deeper-still/x.png", make_pixels(10))
     opened = write(tmp_path / "raw", tmp_path / "out")
     assert opened.class_names == ("Ant", "zebra")
     assert opened.table["source"].tolist() == [
         "Ant/000.png",
         "Ant/001.png",
         "Ant/002.png",
-        "Ant/deeper-still/x.png",
         "Ant/deeper/x.png",
         "zebra/000.png",
         "zebra/001.png",
     ]
-    assert opened.table["label"].tolist() == [0, 0, 0, 0, 0, 1, 1]
-    np.testing.assert_array_equal(opened.read([4])[0, ..., 0], make_pixels(9))
-    np.testing.assert_array_equal(opened.read([6])[0, ..., 0], make_pixels([0, 1]))
+    assert opened.table["label"].tolist() == [0, 0, 0, 0, 1, 1]
+    np.testing.assert_array_equal(opened.read([3])[0, ..., 0], make_pixels(9))
+    np.testing.assert_array_equal(opened.read([5])[0, ..., 0], make_pixels([0, 1]))
+    assert opened.geometry == Geometry(8, 8, "bicubic")
+    assert opened.skipped == ()
 
 
-def test_more_images_than_are_decoded_ahead_keep_their_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(folder, "LOOK_AHEAD", 3)
-    make_classes(tmp_path / "raw", a=10, b=1)
-    opened = write(tmp_path / "raw", tmp_path / "out")
-    for row in range(10):
-        np.testing.assert_array_equal(opened.read([row])[0, ..., 0], make_pixels([0, row]))
+def test_images_are_brought_to_the_geometry(tmp_path):
+    make_classes(tmp_path / "raw", a=1, b=1)
+    save(tmp_path / "raw/a/x.png", make_pixels(1, (40, 30, 3)))
+    options = {"resize": 20, "image_size": 16, "interpolation": "bilinear", "color": "rgb"}
+    opened = write(tmp_path / "raw", tmp_path / "out", **options)
+    assert opened.images.shape == (3, 16, 16, 3)
+    assert opened.geometry == Geometry(20, 16, "bilinear")
+    expected = decoding.decode(tmp_path / "raw/a/x.png", opened.geometry, "rgb")
+    np.testing.assert_array_equal(opened.read([1])[0], expected)
 
 
 def test_written_twice_the_bytes_are_the_same(tmp_path):
     make_classes(tmp_path / "raw", a=20, b=20)
-    write(tmp_path / "raw", tmp_path / "one")
-    write(tmp_path / "raw", tmp_path / "two")
+    truncate(tmp_path / "raw/a/broken.png")
+    for out in ("one", "two"):
+        write(tmp_path / "raw", tmp_path / out, damaged="skip")
     files = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*")]
-    assert len(files) >= 3
+    assert len(files) >= 4
     for file in files:
         one, two = tmp_path / "one" / file, tmp_path / "two" / file
         assert one.is_dir() or one.read_bytes() == two.read_bytes()
 
 
-@pytest.mark.parametrize("kind", ["png", "jpg", "gif", "bmp", "tif", "webp"])
-def test_truncated_image_is_named(tmp_path, kind):
+def make_troubles(root):
+    """Sound classes with one of each trouble that a head shows, and what each is called."""
+    make_classes(root, a=3, b=3)
+    (root / "a/notes.txt").write_text("a note")
+    (root / "b/empty.jpg").touch()
+    (root / "c").mkdir()
+    (root / "labels.csv").touch()
+    (root / "b/away.png").symlink_to("/")
+    Image.new("1", (12_000, 12_000)).save(root / "a/bomb.png")
+    return ["a/bomb.png", "a/notes.txt", "b/away.png", "b/empty.jpg", "c", "labels.csv"]
+
+
+def test_refuse_names_all_that_is_known_early_before_any_decoding(tmp_path, monkeypatch):
+    troubles = make_troubles(tmp_path / "raw")
+    monkeypatch.setattr(decoding, "decode", None)
+    with pytest.raises(TickleError, match="raw: 6 of its entries cannot be used") as raised:
+        write(tmp_path / "raw", tmp_path / "out")
+    message = str(raised.value)
+    assert "\n" not in message
+    assert all(f"{trouble} (" in message for trouble in troubles)
+    assert "dataset.damaged to skip" in message
+
+
+def test_refuse_names_all_that_only_decoding_shows(tmp_path):
     make_classes(tmp_path / "raw", a=3, b=3)
-    path = tmp_path / f"raw/b/broken.{kind}"
-    save(path, make_pixels(0, (64, 64)))
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with pytest.raises(TickleError, match=rf"b/broken.{kind} cannot be decoded"):
+    truncate(tmp_path / "raw/a/broken.png")
+    truncate(tmp_path / "raw/b/broken.png")
+    with pytest.raises(
+        TickleError, match=r"2 of its entries cannot be used: a/broken.png \(.*b/broken.png \("
+    ):
         write(tmp_path / "raw", tmp_path / "out")
 
 
-@pytest.mark.parametrize("content", [b"", b"not an image"])
-def test_what_is_no_image_is_named(tmp_path, content):
+def test_refuse_counts_what_it_does_not_name(tmp_path):
     make_classes(tmp_path / "raw", a=3, b=3)
-    (tmp_path / "raw/a/notes.png").write_bytes(content)
-    with pytest.raises(TickleError, match=r"a/notes.png cannot be decoded"):
+    for row in range(25):
+        (tmp_path / f"raw/a/{row:02}.txt").touch()
+    with pytest.raises(
+        TickleError, match=r"25 of its entries cannot be used: .*a/09.txt .*; and 15 more\."
+    ):
         write(tmp_path / "raw", tmp_path / "out")
 
 
-def test_hidden_files_are_left_out(tmp_path):
-    make_classes(tmp_path, a=2, b=2)
-    (tmp_path / ".gitkeep").touch()
-    (tmp_path / "a/.DS_Store").touch()
-    (tmp_path / ".cache").mkdir()
-    (tmp_path / "b/.thumbnails").mkdir()
-    (tmp_path / "b/.thumbnails/000.png").touch()
-    listed = folder.list_images(tmp_path)
-    assert {name: len(paths) for name, paths in listed.items()} == {"a": 2, "b": 2}
+def test_skip_keeps_the_others_and_lists_each_with_its_reason(tmp_path):
+    make_classes(tmp_path / "sound", a=3, b=3)
+    troubles = make_troubles(tmp_path / "raw")
+    truncate(tmp_path / "raw/a/001x.png")
+    with warnings.catch_warnings(record=True) as caught:
+        opened = write(tmp_path / "raw", tmp_path / "out", damaged="skip")
+    assert caught == []
+    sound = write(tmp_path / "sound", tmp_path / "sound-out")
+    assert opened.table.equals(sound.table)
+    assert opened.class_names == sound.class_names == ("a", "b")
+    np.testing.assert_array_equal(opened.read(range(6)), sound.read(range(6)))
+    assert [one.source for one in opened.skipped] == ["a/001x.png", *troubles]
+    assert all(one.reason for one in opened.skipped)
+    assert str(tmp_path) not in (tmp_path / "out/skipped.json").read_text()
 
 
-def refusals():
-    def nothing(root):
-        pass
-
-    def a_file(root):
-        root.touch()
-
-    def empty(root):
-        root.mkdir()
-
-    def only_hidden(root):
-        root.mkdir()
-        (root / ".gitkeep").touch()
-
-    def no_class(root):
-        save(root / "x.png", make_pixels(0))
-
-    def stray(root):
-        make_classes(root, a=2, b=2)
-        (root / "labels.csv").touch()
-
-    def one_class(root):
-        make_classes(root, a=2)
-
-    def empty_class(root):
-        make_classes(root, a=2)
-        (root / "b").mkdir()
-        (root / "b/.gitkeep").touch()
-
-    return [
-        (nothing, "raw is missing or no folder"),
-        (a_file, "raw is missing or no folder"),
-        (empty, "raw is empty"),
-        (only_hidden, "raw is empty"),
-        (no_class, "x.png is in no class folder"),
-        (stray, "labels.csv is in no class folder"),
-        (one_class, "raw/a is the only class folder"),
-        (empty_class, "raw/b has no images"),
-    ]
+def test_class_of_which_nothing_can_be_decoded_is_no_class(tmp_path):
+    make_classes(tmp_path / "raw", a=3, c=3)
+    truncate(tmp_path / "raw/b/broken.png")
+    opened = write(tmp_path / "raw", tmp_path / "out", damaged="skip")
+    assert opened.class_names == ("a", "c")
+    assert opened.table["label"].tolist() == [0, 0, 0, 1, 1, 1]
+    assert opened.table["class_name"].tolist() == list("aaaccc")
+    assert opened.skipped[0] == Skipped("b", "a class folder without any usable image")
+    assert opened.skipped[1].source == "b/broken.png"
 
 
-@pytest.mark.parametrize(("make", "message"), refusals(), ids=lambda v: getattr(v, "__name__", ""))
-def test_what_is_no_set_of_class_folders_is_refused(tmp_path, make, message):
-    make(tmp_path / "raw")
-    with pytest.raises(TickleError, match=message):
-        folder.list_images(tmp_path / "raw")
+@pytest.mark.parametrize("damaged", ["refuse", "skip"])
+def test_fewer_than_two_classes_are_refused(tmp_path, damaged):
+    make_classes(tmp_path / "raw", a=3)
+    (tmp_path / "raw/b").mkdir()
+    with pytest.raises(TickleError, match="two class folders .* has only a; .* b .a class folder"):
+        write(tmp_path / "raw", tmp_path / "one", damaged=damaged)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TickleError, match="two class folders .* has none"):
+        write(tmp_path / "empty", tmp_path / "two", damaged=damaged)
+
+
+def test_nothing_usable_at_all_is_refused(tmp_path):
+    truncate(tmp_path / "raw/a/x.png")
+    truncate(tmp_path / "raw/b/x.png")
+    with pytest.raises(TickleError, match=r"has none; beside it: .*a/x.png"):
+        write(tmp_path / "raw", tmp_path / "out", damaged="skip")
 
 
 def test_nothing_to_hold_out_is_refused(tmp_path):
-    make_classes(tmp_path / "raw", a=1, b=1)
+    for name in ("a/0", "a/1", "b/0"):
+        save(tmp_path / f"raw/{name}.png", make_pixels(0))
     with pytest.raises(TickleError, match="nothing to test on"):
         write(tmp_path / "raw", tmp_path / "out")
 
 
-@given(st.integers(1, 40), st.floats(0.01, 0.99), st.integers(0, 3))
-def test_share_of_a_class(count, share, seed):
-    contents = [f"image {row}" for row in range(count)]
-    splits = folder.split_by_content([0] * count, contents, share, seed)
-    assert splits.count("test") == min(max(1, round(share * count)), count - 1)
+def test_odd_names_survive(tmp_path):
+    names = ["two words", "ünï 图像", "<b>&amp;\"'", "new\nline", "x" * 240]
+    make_classes(tmp_path / "raw", **dict.fromkeys(names, 2))
+    for name in names:
+        save(tmp_path / "raw" / name / f"{name}.png", make_pixels(99))
+    opened = write(tmp_path / "raw", tmp_path / "out")
+    assert set(opened.class_names) == set(names)
+    assert {f"{name}/{name}.png" for name in names} < set(opened.table["source"])
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6)), min_size=1, max_size=60),
-    st.floats(0.01, 0.99),
-    st.integers(0, 3),
-)
-def test_copies_never_straddle_the_split(images, share, seed):
-    labels = [label for label, _ in images]
-    contents = [f"image {content}" for _, content in images]
-    splits = folder.split_by_content(labels, contents, share, seed)
-    sides = {}
-    for image, split in zip(images, splits, strict=True):
-        sides.setdefault(image, set()).add(split)
-    assert all(len(side) == 1 for side in sides.values())
-    for label, different in Counter(label for label, _ in sides).items():
-        found = {split for one, split in zip(labels, splits, strict=True) if one == label}
-        assert found == ({"train", "test"} if different > 1 else {"train"})
+def test_odd_names_are_named_on_one_line(tmp_path):
+    make_classes(tmp_path / "raw", a=2, b=2)
+    (tmp_path / "raw/a/new\nline.png").touch()
+    with pytest.raises(TickleError) as raised:
+        write(tmp_path / "raw", tmp_path / "out")
+    assert r"a/new\nline.png (" in str(raised.value)
+    assert "\n" not in str(raised.value)
 
 
 def test_split_follows_the_seed_and_the_content_alone(tmp_path):
@@ -194,18 +238,22 @@ def test_split_follows_the_seed_and_the_content_alone(tmp_path):
         return set(table["content"][table["split"] == "test"])
 
     first = test_contents("one", 0)
-    assert len(first) == 20
     assert first != test_contents("two", 1)
     for path in sorted((tmp_path / "raw").rglob("*.png")):
         path.rename(path.with_name(f"renamed-{999 - int(path.stem)}.png"))
     assert first == test_contents("three", 0)
 
 
-def test_identical_files_of_a_class_share_a_split(tmp_path):
+def test_copies_are_reported_and_share_a_split(tmp_path):
     make_classes(tmp_path / "raw", a=12, b=12)
-    for copy in range(5):
-        save(tmp_path / f"raw/a/copy-{copy}.png", make_pixels([0, 0]))
-    table = write(tmp_path / "raw", tmp_path / "out").table
-    copied = table["content"] == content_hash(make_pixels([0, 0])[..., np.newaxis])
-    assert copied.sum() == 6
-    assert table["split"][copied].nunique() == 1
+    for name in ("a/copy-0", "a/copy-1", "b/copy"):
+        save(tmp_path / f"raw/{name}.png", make_pixels([0, 0]))
+    save(tmp_path / "raw/b/twin.png", make_pixels([1, 5]))
+    opened = write(tmp_path / "raw", tmp_path / "out")
+    assert opened.duplicates == [
+        ["a/000.png", "a/copy-0.png", "a/copy-1.png", "b/copy.png"],
+        ["b/005.png", "b/twin.png"],
+    ]
+    assert opened.table.groupby("content")["split"].nunique().max() == 1
+    shared = opened.table["content"] == content_hash(make_pixels([0, 0])[..., np.newaxis])
+    assert set(opened.table["split"][shared]) == {"train"}

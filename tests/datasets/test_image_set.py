@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tickle_core import arrays
 from tickle_core.datasets import image_set
+from tickle_core.datasets.skipped import Skipped
 from tickle_core.errors import TickleError
 
 CLASS_NAMES = ("cat", "dog", "eel")
@@ -101,10 +102,28 @@ def test_content_hash_tells_shapes_apart():
     assert image_set.content_hash(flat) != image_set.content_hash(flat.reshape(4, 4, 1))
 
 
-@pytest.mark.parametrize("count", [3, 5])
-def test_wrong_number_of_images_is_refused(tmp_path, count):
-    with pytest.raises(ValueError, match="4"):
-        image_set.write_images(tmp_path, iter(make_images(count)), 4, (4, 5, 3), CLASS_NAMES)
+@pytest.mark.parametrize("came", [0, 1, 8, 9, 15, 16])
+def test_array_is_cut_to_the_images_that_came(tmp_path, monkeypatch, came):
+    """The shards are what they would be if all others had come too."""
+    monkeypatch.setattr(image_set, "SHARD_BYTES", 600)
+    images = make_images(17)
+    for name, some in {"some": images[:came], "all": images}.items():
+        (tmp_path / name).mkdir()
+        contents = image_set.write_images(tmp_path / name, iter(some), 17, (4, 5, 3), CLASS_NAMES)
+        assert len(contents) == len(some)
+    array = arrays.open_complete(tmp_path / "some/images.zarr")
+    assert array.shape == (came, 4, 5, 3)
+    np.testing.assert_array_equal(array[:], images[:came])
+    shards = sorted(path.name for path in (tmp_path / "some/images.zarr").glob("c.*"))
+    assert shards == [f"c.{shard}.0.0.0" for shard in range(-(-came // 8))]
+    for shard in shards[: came // 8]:
+        some, whole = (tmp_path / name / "images.zarr" / shard for name in ("some", "all"))
+        assert some.read_bytes() == whole.read_bytes()
+
+
+def test_more_images_than_announced_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="at most 4"):
+        image_set.write_images(tmp_path, iter(make_images(5)), 4, (4, 5, 3), CLASS_NAMES)
 
 
 def test_wrong_shape_or_type_is_refused(tmp_path):
@@ -117,12 +136,41 @@ def test_wrong_shape_or_type_is_refused(tmp_path):
             image_set.write_images(tmp_path / name, [image], 1, (4, 5, 3), CLASS_NAMES)
 
 
-@pytest.mark.parametrize("name", ["images.zarr/c.0.0.0.0", "table.parquet"])
+@pytest.mark.parametrize("name", ["images.zarr/c.0.0.0.0", "table.parquet", "skipped.json"])
 def test_missing_part_is_named(tmp_path, name):
     write(tmp_path, make_images(4))
     (tmp_path / name).unlink()
     with pytest.raises(TickleError, match=name):
         image_set.ImageSet.open(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[{}]", '[{"source": "a"}]', "{", "7"])
+def test_damaged_list_of_what_was_skipped_is_named(tmp_path, content):
+    write(tmp_path, make_images(4))
+    (tmp_path / "skipped.json").write_text(content)
+    with pytest.raises(TickleError, match="skipped.json is missing or damaged"):
+        image_set.ImageSet.open(tmp_path)
+
+
+def test_geometry_and_what_was_skipped_are_kept(tmp_path):
+    geometry = image_set.Geometry(256, 224, "bilinear")
+    image_set.write_images(tmp_path, iter(make_images(2)), 2, (4, 5, 3), CLASS_NAMES, geometry)
+    skipped = [Skipped("b/\udcff\n.png", "its name"), Skipped("a/<i>.png", "no image")]
+    names = CLASS_NAMES[:2]
+    image_set.write_table(tmp_path, ["train"] * 2, [0, 1], ["x", "y"], ["0", "1"], names, skipped)
+    opened = image_set.ImageSet.open(tmp_path)
+    assert opened.geometry == geometry
+    assert opened.skipped == (skipped[1], skipped[0])
+    assert opened.class_names == names
+
+
+def test_without_geometry_and_skipped_images_both_say_so(tmp_path):
+    write(tmp_path, make_images(2))
+    opened = image_set.ImageSet.open(tmp_path)
+    assert opened.geometry is None
+    assert opened.skipped == ()
+    assert opened.duplicates == []
+    assert (tmp_path / "skipped.json").read_text() == "[]\n"
 
 
 def test_damaged_shard_is_named(tmp_path):

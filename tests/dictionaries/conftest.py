@@ -28,7 +28,7 @@ def make_store(path, tokens):
     """A store of the tokens (N, positions, d); every fourth image is held out."""
     count, positions, d = tokens.shape
     ids = np.arange(count)
-    layout = writer.Layout(positions, d, 2, [4, positions // 4], "float32", count)
+    layout = writer.Layout(positions, d, 2, [], [4, positions // 4], "float32", count)
     writer.create_store(path, layout, ids, ids % 2, ids % 4 == 0)
     pooled, logits = tokens.mean(1), np.zeros((count, 2), np.float32)
     writer.StoreWriter(path).add(0, pooled, logits, tokens)

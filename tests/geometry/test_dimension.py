@@ -377,9 +377,12 @@ def test_a_layer_that_never_varies_is_answered():
     json.dumps(found, allow_nan=False)
 
 
-def test_a_class_with_one_image_is_named():
-    vectors = np.random.default_rng(0).standard_normal((30, 3))
-    labels = np.r_[np.zeros(29, int), 7]
-    tokens = [(vectors, assign_blocks(30, SETTINGS.blocks, 0))]
-    with pytest.raises(TickleError, match="class 7 has a single image"):
-        analyse(vectors, labels, tokens, SETTINGS, 0)
+def test_classes_of_few_images_are_left_out():
+    vectors = np.random.default_rng(0).standard_normal((40, 3))
+    labels = np.r_[np.zeros(30, int), np.full(9, 3), 7]
+    tokens = [(vectors, assign_blocks(40, SETTINGS.blocks, 0))]
+    found = analyse(vectors, labels, tokens, SETTINGS, 0)["image"]
+    assert [each["label"] for each in found["classes"]] == [0]
+    assert found["classes"][0]["n"] == 30
+    none = analyse(vectors, np.arange(40), tokens, SETTINGS, 0)["image"]
+    assert (none["classes"], none["any_class"]) == ([], None)

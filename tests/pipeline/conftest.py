@@ -21,9 +21,12 @@ SMALL = {
     "dataset": {
         "source": "folder",
         "folder": "shapes",
+        "resize": 28,
         "image_size": 28,
+        "interpolation": "bicubic",
         "color": "grey",
         "test_share": 0.25,
+        "damaged": "refuse",
     },
     "model": {"epochs": 1, "batch_size": 64},
     "layers": {"middle": "layer2", "late": "layer3"},

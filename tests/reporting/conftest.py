@@ -59,9 +59,13 @@ def build(
     accuracy = share(0.9)
     card = {
         "architecture": {"name": "small_resnet"},
-        "source": "train",
+        "source": "trained on the data set's train split",
+        "class_names": list(class_names),
         "accuracy": accuracy,
-        "layers": {f"module.{alias}": {"shape": [WIDTH, *(grid or (2, 2))]} for alias in layers},
+        "top5": None,
+        "notes": [],
+        "parameters": 1234,
+        "layers": {f"module.{alias}": layer_entry(grid) for alias in layers},
     }
     write_json(data / "model" / "card.json", card)
     for folder in ("probes", "sae", "dimension"):
@@ -85,9 +89,16 @@ def make_settings(layers):
     return findings.Settings(
         seed=0,
         dataset=params.ImageFolder(
-            source="folder", folder="/some/where", image_size=8, color="grey", test_share=0.5
+            source="folder",
+            folder="/some/where",
+            resize=8,
+            image_size=8,
+            interpolation="bicubic",
+            color="grey",
+            test_share=0.5,
+            damaged="refuse",
         ),
-        model=params.Model(
+        model=params.Train(
             source="train", epochs=1, batch_size=8, learning_rate=0.1, weight_decay=0.0
         ),
         layers={alias: f"module.{alias}" for alias in layers},
@@ -121,6 +132,18 @@ def write_images(out, class_names, shape):
     contents = image_set.write_images(out, iter(images), count, shape, class_names)
     splits = ["train", "test"] * TEST_IMAGES
     image_set.write_table(out, splits, labels, ["somewhere"] * count, contents, class_names)
+
+
+def layer_entry(grid):
+    return {
+        "shape": [WIDTH, *grid] if grid else [4, WIDTH],
+        "layout": "NCHW" if grid else "NTC",
+        "prefix": [],
+        "grid": list(grid) if grid else None,
+        "clean_cut": True,
+        "obstacle": "",
+        "tail_share": 0.5,
+    }
 
 
 def share(value):
@@ -190,6 +213,7 @@ def dimension_metrics(classes):
             "by_n": [{"n": n, "dimension": 3} for n in (10, 20, 40)],
             "classes": [{"label": label, **of_class} for label in range(classes)],
             "any_class": null,
+            "least_class_images": 10,
         },
         "token": {"global": whole},
     }

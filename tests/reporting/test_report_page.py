@@ -1,5 +1,6 @@
 """The page as a whole: escaped, self-contained, reproducible, about the layers of params.yaml."""
 
+import json
 import re
 import subprocess
 import sys
@@ -124,3 +125,35 @@ def test_the_stage_needs_neither_torch_nor_sklearn_nor_pyplot():
     heavy = "{'torch', 'sklearn', 'matplotlib.pyplot'}"
     code = f"import sys, stages.report; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def edit_json(path, change):
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def test_a_model_without_accuracy_a_transformer_and_small_classes_are_shown(make_project, tmp_path):
+    project = make_project()
+
+    def as_transformer(card):
+        card.update(accuracy=None, top5=None, notes=["no class <b>is</b> one of the model's"])
+        layer = card["layers"]["module.late"]
+        layer.update(
+            layout="NTC", prefix=["class"], shape=[5, 6], obstacle="a skip", clean_cut=False
+        )
+
+    edit_json(project.data / "model/card.json", as_transformer)
+    edit_json(project.metrics / "model.json", lambda model: model.update(accuracy=None))
+    for alias in ("early", "late"):
+        edit_json(
+            project.metrics / f"dimension/{alias}.json",
+            lambda found: found["image"].update(classes=[], any_class=None),
+        )
+    html = project.write(tmp_path)["index.html"].decode()
+    assert "The model assigns" not in html
+    assert "No class &lt;b&gt;is&lt;/b&gt; one of the model&#39;s." in html
+    assert "class + 2 × 2" in html
+    assert "no: a skip" in html
+    assert "class token</span>" in html
+    assert "No class has 10 held-out images" in html

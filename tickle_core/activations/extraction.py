@@ -1,5 +1,6 @@
 """Filling activation stores: one forward pass for every layer that still lacks something."""
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -19,6 +20,7 @@ from tickle_core.activations import writer
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.errors import TickleError
 from tickle_core.models.classifier import Classifier
+from tickle_core.models.tokens import to_tokens
 from tickle_core.progress import progress
 
 READ_BYTES = 16 * 2**20
@@ -115,16 +117,23 @@ def forward(
     tokens: dict[Target, np.ndarray] = {}
 
     def keep(target: Target, output: Any) -> None:
+        layer = classifier.card["layers"][target.module]
         # Copied at once: a later in-place operation must not reach what was captured.
-        acts = as_tokens(target, output)
+        acts = to_tokens(output, layer["layout"])
         low, high = (float(end) for end in torch.aminmax(acts))
         most = torch.finfo(TORCH_DTYPES[dtype]).max
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise TickleError(
+                f"layer {target.alias} ({target.module}) gives NaN or infinity: check the model's "
+                "weights and preprocessing"
+            )
         if not -most <= low <= high <= most:
             raise TickleError(
                 f"activations of layer {target.alias} ({target.module}) go from {low:g} to "
                 f"{high:g}, beyond {dtype}; set extract.dtype to bfloat16 or float32"
             )
-        pooled[target] = acts.mean(1, dtype=torch.float32).cpu().numpy()
+        patches = acts[:, len(layer["prefix"]) :]
+        pooled[target] = patches.mean(1, dtype=torch.float32).cpu().numpy()
         stored = acts.to(
             TORCH_DTYPES[dtype], copy=True, memory_format=torch.contiguous_format
         ).cpu()
@@ -176,30 +185,6 @@ def _in_order(
             future.cancel()
 
 
-def as_tokens(target: Target, output: Any) -> torch.Tensor:
-    """A layer's output as tokens (N, positions, channels).
-
-    (N, C, H, W) maps give H * W positions row by row, (N, T, C) sequences T positions, and
-    (N, C) vectors one.
-
-    Raises
-    ------
-    TickleError
-        If the output is none of these.
-    """
-    if isinstance(output, torch.Tensor):
-        if output.ndim == 4:
-            return output.permute(0, 2, 3, 1).flatten(1, 2)
-        if output.ndim == 3:
-            return output
-        if output.ndim == 2:
-            return output.unsqueeze(1)
-    raise TickleError(
-        f"layer {target.alias} ({target.module}) returns no maps, sequence or vector; "
-        "choose another"
-    )
-
-
 def _create(
     target: Target,
     classifier: Classifier,
@@ -207,19 +192,16 @@ def _create(
     ids: np.ndarray,
     section: params.Extract,
 ) -> None:
-    shape = classifier.card["layers"][target.module]["shape"]
-    if len(shape) == 3:
-        channels, grid = shape[0], shape[1:]
-        positions = grid[0] * grid[1]
-    else:
-        channels, grid = shape[-1], None
-        positions = shape[0] if len(shape) == 2 else 1
+    layer = classifier.card["layers"][target.module]
+    channels = layer["shape"][0 if layer["layout"] == "NCHW" else -1]
+    positions = int(np.prod(layer["shape"])) // channels
     row_bytes = positions * channels * TORCH_DTYPES[section.dtype].itemsize
     layout = writer.Layout(
         positions=positions,
         channels=channels,
         classes=len(classifier.card["class_names"]),
-        grid=grid,
+        prefix=layer["prefix"],
+        grid=layer["grid"],
         dtype=section.dtype,
         shard_rows=writer.rows_per_shard(row_bytes, section.batch_size, section.shard_mib),
     )

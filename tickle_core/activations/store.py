@@ -2,14 +2,16 @@
 
     <alias>.zarr/
         tokens     (N, positions, channels)  float16, float32, or bfloat16 as its 16 bits
-        pooled     (N, channels) float32     mean over positions, taken before rounding
+        pooled     (N, channels) float32     mean over patches, taken before rounding
         logits     (N, classes) float32      the network's output for the same images
         image_ids  (N,) int64                rows of the image set, ascending
         labels     (N,) int64
         is_test    (N,) bool
 
 All arrays have one row per image and are sharded by images. The attributes hold the dtype of the
-activations and the grid [height, width] that the positions fill row by row, or null.
+activations; the prefix, which names the positions that are no patches of the image (the class and
+register tokens of a vision transformer, which come first); and the grid [height, width] that the
+patches fill row by row, or null.
 """
 
 from collections.abc import Iterator
@@ -42,8 +44,13 @@ class ActivationStore:
 
     @property
     def grid(self) -> list[int] | None:
-        """[height, width] of the positions, or None where they form no grid."""
+        """[height, width] of the patches, or None where they form no grid."""
         return self.attributes["grid"]
+
+    @property
+    def prefix(self) -> list[str]:
+        """What the first positions are that are no patches: "class", "register"."""
+        return self.attributes["prefix"]
 
     @property
     def train_rows(self) -> np.ndarray:
@@ -86,7 +93,9 @@ class ActivationStore:
             wanted = rows[np.searchsorted(rows, place.start) : np.searchsorted(rows, place.stop)]
             if len(wanted):
                 block = arrays.read_rows(self.tokens, place.start, place.stop)
-                yield wanted, self.decode(block[wanted - place.start])
+                if len(wanted) < len(block):
+                    block = block[wanted - place.start]
+                yield wanted, self.decode(block)
 
 
 def open_store(path: Path) -> ActivationStore:

@@ -20,8 +20,10 @@ class Layout:
     ----------
     positions, channels, classes
         Sizes of the token and logit axes.
+    prefix
+        What the positions before the grid's are: "class" or "register" tokens, or none.
     grid
-        [height, width] of the positions, or None.
+        [height, width] of the other positions, or None.
     dtype
         float16, bfloat16 or float32.
     shard_rows
@@ -31,6 +33,7 @@ class Layout:
     positions: int
     channels: int
     classes: int
+    prefix: list[str]
     grid: list[int] | None
     dtype: str
     shard_rows: int
@@ -60,7 +63,7 @@ def create_store(
         STORED_AS[layout.dtype],
         layout.shard_rows,
         FILL[layout.dtype],
-        {"dtype": layout.dtype, "grid": layout.grid},
+        {"dtype": layout.dtype, "grid": layout.grid, "prefix": layout.prefix},
     )
     for name, width in (("pooled", layout.channels), ("logits", layout.classes)):
         arrays.create(making / name, (count, width), "float32", layout.shard_rows, float("nan"))

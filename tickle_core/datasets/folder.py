@@ -1,28 +1,27 @@
-"""Class folders of images, brought to one size and colour mode and split by content."""
+"""Class folders of images as an image set."""
 
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
 
-from tickle_core.datasets import image_set
+from tickle_core.datasets import decoding, image_set, listing, skipped
+from tickle_core.datasets.decoding import Unusable
+from tickle_core.datasets.image_set import Geometry
+from tickle_core.datasets.skipped import Skipped
+from tickle_core.datasets.splitting import split_by_content
 from tickle_core.errors import TickleError
 from tickle_core.params import ImageFolder
-
-# Not every format that Pillow knows: some start other programs.
-FORMATS = ("PNG", "JPEG", "JPEG2000", "GIF", "BMP", "TIFF", "WEBP", "PPM")
-
-# Images that are decoded before their turn to be written.
-LOOK_AHEAD = 64
 
 
 def write(section: ImageFolder, seed: int, out: Path) -> None:
     """Write class folders as an image set, ordered by class and path.
+
+    Each image is decoded once. What cannot be used (`listing.list_images`, `decoding.decode`) is
+    refused, before any decoding where a file's head shows it, or left out and listed, as
+    `section.damaged` says. A class without any usable image is no class of the set.
 
     Parameters
     ----------
@@ -36,168 +35,106 @@ def write(section: ImageFolder, seed: int, out: Path) -> None:
     Raises
     ------
     TickleError
-        As `list_images` and `decode` do, or if no class has two different images, so that nothing
-        can be held out.
+        As `list_images` does; if something cannot be used and `damaged` is `refuse`; if fewer
+        than two classes have usable images; if all images are alike, so that none can be held out.
     """
     root = Path(section.folder)
-    paths_by_class = list_images(root)
-    class_names = list(paths_by_class)
-    paths = [path for paths in paths_by_class.values() for path in paths]
-    labels = [label for label, name in enumerate(class_names) for _ in paths_by_class[name]]
+    geometry = Geometry(section.resize, section.image_size, section.interpolation)
+    refused = section.damaged == "refuse"
 
-    contents = image_set.write_images(
-        out,
-        _decode_in_order(paths, section.image_size, section.color),
-        count=len(paths),
-        shape=(section.image_size, section.image_size, 3 if section.color == "rgb" else 1),
-        class_names=class_names,
-    )
+    paths_by_class, unusable = listing.list_images(root)
+    _require_classes(root, list(paths_by_class), unusable)
+    class_names = list(paths_by_class)
+    files = [
+        (label, path) for label, name in enumerate(class_names) for path in paths_by_class[name]
+    ]
+    with decoding.without_warnings():
+        if refused:
+            skipped.refuse(root, unusable + _check(root, files, geometry))
+        decode = partial(decoding.decode, geometry=geometry, color=section.color)
+        kept: list[tuple[int, str]] = []
+        contents = image_set.write_images(
+            out,
+            _usable(root, files, decode, kept, unusable),
+            count=len(files),
+            shape=(section.image_size, section.image_size, decoding.CHANNELS[section.color]),
+            class_names=class_names,
+            geometry=geometry,
+        )
+    if refused:
+        skipped.refuse(root, unusable)
+
+    present = {label: rank for rank, label in enumerate(sorted({label for label, _ in kept}))}
+    unusable += [
+        Skipped(name, "a class folder without any usable image")
+        for label, name in enumerate(class_names)
+        if label not in present
+    ]
+    class_names = [class_names[label] for label in present]
+    _require_classes(root, class_names, unusable)
+    labels = [present[label] for label, _ in kept]
     splits = split_by_content(labels, contents, section.test_share, seed)
     if "test" not in splits:
         raise TickleError(
-            f"{root} leaves nothing to test on: no class folder has two images that differ; add "
-            "images"
+            f"{root} leaves nothing to test on: its images are all alike, or each lies in several "
+            "classes; add others"
         )
     image_set.write_table(
         out,
         splits=splits,
         labels=labels,
-        sources=[path.relative_to(root).as_posix() for path in paths],
+        sources=[source for _, source in kept],
         contents=contents,
         class_names=class_names,
+        skipped=unusable,
     )
 
 
-def list_images(root: Path) -> dict[str, list[Path]]:
-    """Files of each class folder, subfolders included; classes and files sorted by name.
-
-    Hidden files and folders are left out.
-
-    Raises
-    ------
-    TickleError
-        If the folder is missing or empty, has files outside class folders or fewer than two
-        classes, or if a class folder has no files.
-    """
-    if not root.is_dir():
-        raise TickleError(
-            f"{root} is missing or no folder: set dataset.folder to a folder that holds one "
-            "folder of images per class"
-        )
-    entries = _sorted(entry for entry in root.iterdir() if not entry.name.startswith("."))
-    if not entries:
-        raise TickleError(f"{root} is empty: put one folder of images per class into it")
-    for entry in entries:
-        if not entry.is_dir():
-            raise TickleError(f"{entry} is in no class folder: move it into one or remove it")
-    if len(entries) == 1:
-        raise TickleError(
-            f"{entries[0]} is the only class folder: {root} needs at least two, one per class"
-        )
-    paths_by_class = {entry.name: _visible_files(entry) for entry in entries}
-    for name, paths in paths_by_class.items():
-        if not paths:
-            raise TickleError(f"{root / name} has no images: add some or remove the folder")
-    return paths_by_class
+def _check(root: Path, files: list[tuple[int, Path]], geometry: Geometry) -> list[Skipped]:
+    """The files whose head shows already that they cannot be used."""
+    work = partial(decoding.check, geometry=geometry)
+    return [
+        Skipped(source, str(result))
+        for _, source, result in _attempts(root, files, work)
+        if isinstance(result, Unusable)
+    ]
 
 
-def decode(path: Path, size: int, color: Literal["grey", "rgb"]) -> np.ndarray:
-    """One image, turned upright, cropped to its central square and resized.
-
-    Transparent parts become white. Of an animation, the first frame counts. 16-bit grey keeps its
-    upper 8 bits.
-
-    Returns
-    -------
-    uint8 (size, size, 1) for grey, (size, size, 3) for rgb
-
-    Raises
-    ------
-    TickleError
-        If the file is damaged, no image, or of a format or pixel type that is not read.
-    """
-    try:
-        with Image.open(path, formats=FORMATS) as file:
-            image = _convert(ImageOps.exif_transpose(file), "RGB" if color == "rgb" else "L")
-    except Exception as error:  # decoders raise many kinds on damaged files
-        raise TickleError(
-            f"{path} cannot be decoded as {', '.join(FORMATS)} ({error}): replace or remove it"
-        ) from None
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    square = image.crop((left, top, left + side, top + side))
-    # Pillow widens the filter when it shrinks an image, which is what prevents aliasing.
-    pixels = np.asarray(square.resize((size, size), Image.Resampling.BICUBIC))
-    return pixels.reshape(size, size, -1)
-
-
-def split_by_content(
-    labels: Sequence[int], contents: Sequence[str], test_share: float, seed: int
-) -> list[image_set.Split]:
-    """Assign each image to a split, by its content and the seed alone.
-
-    Of each class, round(test_share * n) images become test images, but at least one, and at least
-    one stays a train image. Copies of an image within a class stay together: where they do not
-    fit, fewer become test images (or more, if even one image has too many copies). A class of one
-    image, or of copies of one, is train.
-    """
-    copies_by_class: dict[int, Counter[str]] = {}
-    for label, content in zip(labels, contents, strict=True):
-        copies_by_class.setdefault(label, Counter())[content] += 1
-    test = set()
-    for label, copies in copies_by_class.items():
-        order = sorted(copies, key=lambda content: image_set.shuffle_key(content, "split", seed))
-        room = min(max(1, round(test_share * copies.total())), copies.total() - 1)
-        chosen = []
-        for content in order:
-            if copies[content] <= room:
-                chosen.append(content)
-                room -= copies[content]
-        if not chosen and len(order) > 1:
-            chosen = [min(order, key=copies.__getitem__)]
-        test.update((label, content) for content in chosen)
-    return ["test" if image in test else "train" for image in zip(labels, contents, strict=True)]
-
-
-def _visible_files(folder: Path) -> list[Path]:
-    """All files below a folder that are neither hidden nor in a hidden folder."""
-    return _sorted(
-        path
-        for path in folder.rglob("*")
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-
-
-def _sorted(paths: Iterable[Path]) -> list[Path]:
-    """Paths in the order of their text; their own order differs between versions of Python."""
-    return sorted(paths, key=Path.as_posix)
-
-
-def _convert(image: Image.Image, mode: Literal["L", "RGB"]) -> Image.Image:
-    """Bring an image to 8-bit grey ("L") or colour ("RGB")."""
-    if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert(mode)
-    if image.mode in ("I", "F"):
-        raise ValueError("the range of its 32-bit pixels is unknown; save it with 8 or 16 bits")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
-    # Via RGB, because Pillow has no direct way to grey from every mode; grey itself is unchanged.
-    return image.convert("RGB").convert(mode)
-
-
-def _decode_in_order(
-    paths: Iterable[Path], size: int, color: Literal["grey", "rgb"]
+def _usable(
+    root: Path,
+    files: list[tuple[int, Path]],
+    work: Callable[[Path], np.ndarray],
+    kept: list[tuple[int, str]],
+    unusable: list[Skipped],
 ) -> Iterator[np.ndarray]:
-    """Decode in threads (Pillow releases the GIL), at most `LOOK_AHEAD` images ahead."""
-    work = partial(decode, size=size, color=color)
-    ahead = deque()
-    with ThreadPoolExecutor() as pool:
-        for path in paths:
-            ahead.append(pool.submit(work, path))
-            if len(ahead) == LOOK_AHEAD:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+    """The images that can be decoded; label and source go to `kept`, the others to `unusable`."""
+    for label, source, result in _attempts(root, files, work):
+        if isinstance(result, Unusable):
+            unusable.append(Skipped(source, str(result)))
+        else:
+            kept.append((label, source))
+            yield result
+
+
+def _attempts(
+    root: Path, files: list[tuple[int, Path]], work: Callable[[Path], Any]
+) -> Iterator[tuple[int, str, Any]]:
+    """Label, source and result (or why there is none) of work on each file, in threads."""
+
+    def attempt(file: tuple[int, Path]) -> Any:
+        try:
+            return work(file[1])
+        except Unusable as error:
+            return error
+
+    for (label, path), result in zip(files, decoding.in_order(attempt, files), strict=True):
+        yield label, path.relative_to(root).as_posix(), result
+
+
+def _require_classes(root: Path, class_names: list[str], unusable: list[Skipped]) -> None:
+    if len(class_names) < 2:
+        found = f"only {skipped.printable(class_names[0])}" if class_names else "none"
+        beside = f"; beside it: {skipped.summary(unusable)}" if unusable else ""
+        raise TickleError(
+            f"{root} needs at least two class folders with usable images, and has {found}{beside}"
+        )

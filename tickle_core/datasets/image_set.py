@@ -1,13 +1,14 @@
 """The image set in `data/dataset/`: how it is written, opened, read and drawn from.
 
-images.zarr      uint8 (N, H, W, C), sharded along N; class names in its attributes
+images.zarr      uint8 (N, H, W, C), sharded along N; class names and geometry in its attributes
 table.parquet    one row per image: id (its row in images.zarr), split ("train" or "test"),
                  label, class_name, source (where it came from), content (hash of its pixels)
+skipped.json     what was found beside the images and could not be used, with the reason
 """
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +18,8 @@ import pyarrow.parquet as pq
 import zarr
 
 from tickle_core import arrays
+from tickle_core.datasets import skipped as skipping
+from tickle_core.datasets.skipped import Skipped
 from tickle_core.errors import TickleError
 from tickle_core.progress import progress
 
@@ -27,6 +30,7 @@ Split = Literal["train", "test"]
 
 IMAGES = "images.zarr"
 TABLE = "table.parquet"
+SKIPPED = "skipped.json"
 TABLE_SCHEMA = pa.schema(
     {
         "id": pa.int64(),
@@ -41,6 +45,25 @@ SHARD_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
+class Geometry:
+    """How images of any size became squares of one size.
+
+    Attributes
+    ----------
+    resize
+        Length of the shorter side after resizing, in pixels.
+    image_size
+        Side of the square that was then cut out of the centre, in pixels.
+    interpolation
+        The filter, which widens when an image shrinks.
+    """
+
+    resize: int
+    image_size: int
+    interpolation: Literal["bilinear", "bicubic"]
+
+
+@dataclass(frozen=True)
 class ImageSet:
     """An image set opened for reading.
 
@@ -52,11 +75,17 @@ class ImageSet:
         One row per image, in the order of `images`.
     class_names
         Name of each class, in the order of label.
+    geometry
+        How the images were brought to their size; None where they are as they came.
+    skipped
+        What was found beside the images and could not be used, sorted by source.
     """
 
     images: zarr.Array
     table: "pd.DataFrame"
     class_names: tuple[str, ...]
+    geometry: Geometry | None
+    skipped: tuple[Skipped, ...]
 
     @classmethod
     def open(cls, path: Path) -> "ImageSet":
@@ -83,7 +112,21 @@ class ImageSet:
                 f"{table_path} lists {len(table)} images, but {path / IMAGES} holds "
                 f"{images.shape[0]}: {remedy}"
             )
-        return cls(images, table.to_pandas(), tuple(images.attrs["class_names"]))
+        geometry = images.attrs["geometry"]
+        return cls(
+            images,
+            table.to_pandas(),
+            tuple(images.attrs["class_names"]),
+            Geometry(**geometry) if geometry else None,
+            skipping.read(path / SKIPPED),
+        )
+
+    @property
+    def duplicates(self) -> list[list[str]]:
+        """Sources of images that are equal to the pixel, one list per image that has copies."""
+        copied = self.table[self.table["content"].duplicated(keep=False)]
+        groups = copied.groupby("content", sort=False)["source"]
+        return [sources.tolist() for _, sources in groups]
 
     def read(self, ids: Sequence[int] | np.ndarray) -> np.ndarray:
         """Images by id, in the order asked for.
@@ -126,6 +169,7 @@ def write_images(
     count: int,
     shape: tuple[int, int, int],
     class_names: Sequence[str],
+    geometry: Geometry | None = None,
 ) -> list[str]:
     """Write the images of a set, shard by shard.
 
@@ -136,11 +180,14 @@ def write_images(
     images
         Each uint8 (H, W, C). They are taken one by one: memory holds one shard.
     count
-        How many there will be.
+        How many there will be at most: which files hold an image shows only once they are
+        decoded. The array is created for that many and cut to those that came.
     shape
         (H, W, C).
     class_names
         In the order of label.
+    geometry
+        How they were brought to that shape; None if they are as they came.
 
     Returns
     -------
@@ -150,13 +197,16 @@ def write_images(
     Raises
     ------
     ValueError
-        If there are not exactly `count` images of that shape.
+        If an image has another shape or type, or there are more than `count`.
     """
     row_bytes = int(np.prod(shape))
     # Powers of two, so that a shard divides into chunks; no larger than the set needs.
     most_rows = max(1, SHARD_BYTES // row_bytes)
     rows = min(1 << (most_rows.bit_length() - 1), 1 << (count - 1).bit_length())
-    attributes = {"class_names": list(class_names)}
+    attributes = {
+        "class_names": list(class_names),
+        "geometry": asdict(geometry) if geometry else None,
+    }
     array = arrays.create(out / IMAGES, (count, *shape), "uint8", rows, 0, attributes)
 
     contents = []
@@ -164,13 +214,17 @@ def write_images(
     for image in progress(images, "write images", "image", total=count):
         if image.shape != shape or image.dtype != np.uint8:
             raise ValueError(f"expected uint8 {shape}, got {image.dtype} {image.shape}")
+        if len(contents) == count:
+            raise ValueError(f"expected at most {count} images, got more")
         buffer[len(contents) % rows] = image
         contents.append(content_hash(image))
-        if len(contents) % rows == 0 or len(contents) == count:
-            shard = (len(contents) - 1) // rows
-            arrays.write_shard(array, shard, buffer[: len(contents) - shard * rows])
-    if len(contents) != count:
-        raise ValueError(f"expected {count} images, got {len(contents)}")
+        if len(contents) % rows == 0:
+            arrays.write_shard(array, len(contents) // rows - 1, buffer[:rows])
+    # Only now, because a shard is written whole, and the last one ends with the array.
+    array.resize((len(contents), *shape))
+    left = len(contents) % rows
+    if left:
+        arrays.write_shard(array, len(contents) // rows, buffer[:left])
     return contents
 
 
@@ -181,10 +235,19 @@ def write_table(
     sources: Sequence[str],
     contents: Sequence[str],
     class_names: Sequence[str],
+    skipped: Sequence[Skipped] = (),
 ) -> None:
-    """Write the table of a set: one entry per image in each sequence, in the order of the images.
+    """Complete a set: one entry per image in each sequence, in the order of the images.
 
-    The file's bytes depend on nothing but the arguments and the version of Arrow.
+    The bytes depend on nothing but the arguments and the version of Arrow.
+
+    Parameters
+    ----------
+    class_names
+        In the order of label. They replace those given to `write_images`, some of which may have
+        turned out to have no usable image.
+    skipped
+        What could not be used.
     """
     columns = {
         "id": range(len(labels)),
@@ -196,6 +259,8 @@ def write_table(
     }
     table = pa.table(columns, schema=TABLE_SCHEMA)
     pq.write_table(table, out / TABLE, compression="zstd", write_page_checksum=True)
+    zarr.open_array(out / IMAGES, mode="r+").attrs["class_names"] = list(class_names)
+    skipping.write(out / SKIPPED, skipped)
 
 
 def content_hash(image: np.ndarray) -> str:

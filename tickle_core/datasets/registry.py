@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tickle_core.datasets import fashion_mnist, folder
+from tickle_core.datasets import fashion_mnist, folder, torchvision_set
 from tickle_core.params import Dataset
 
 
@@ -28,3 +28,5 @@ def write(section: Dataset, seed: int, out: Path) -> None:
             fashion_mnist.write(Path(section.folder), out)
         case "folder":
             folder.write(section, seed, out)
+        case "torchvision":
+            torchvision_set.write(section, seed, out)

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from tickle_core.params import Dimension
 
 
+# Below it a class says nothing: n images span at most n - 1 dimensions.
+LEAST_CLASS_IMAGES = 10
+
+
 @dataclass(frozen=True)
 class Moments:
     """Count, mean and scatter of a set of vectors: all that PCA needs to know of them."""
@@ -242,16 +246,19 @@ def analyse(
             `n` and `dimension` of nested random subsets of N/4, N/2 and N images: still rising
             means that N is too small.
         `image.classes`
-            For each class `label`, `n`, `dimension`, `null`, `saturated`. Dimensions compare only
-            at equal n, so each class is a random draw of as many images as the smallest has.
+            For each class of at least `LEAST_CLASS_IMAGES` images `label`, `n`, `dimension`,
+            `null`, `saturated`. Dimensions compare only at equal n, so each class is a random draw
+            of as many images as the smallest of them has.
+        `image.least_class_images`
+            `LEAST_CLASS_IMAGES`.
         `image.any_class`
             What the classes compare with: `mean`, `interval`, `draws` of the dimension of equally
-            many images drawn without regard to class.
+            many images drawn without regard to class; None where there is no such class.
 
     Raises
     ------
     TickleError
-        If a block is empty, a class has a single image, or a vector is not finite.
+        If a block is empty or a vector is not finite.
     """
     image_rng, token_rng = np.random.default_rng(seed).spawn(2)
     blocks = assign_blocks(len(images), settings.blocks, seed)
@@ -307,12 +314,10 @@ def _by_class(
     vectors: np.ndarray, labels: np.ndarray, settings: "Dimension", rng: np.random.Generator
 ) -> dict[str, Any]:
     names, counts = np.unique(labels, return_counts=True)
-    n, d = int(counts.min()), vectors.shape[1]
-    if n < 2:
-        raise TickleError(
-            f"class {names[counts.argmin()]} has a single image, and classes are compared at the "
-            "size of the smallest: extract more images or leave the class out"
-        )
+    enough = counts >= LEAST_CLASS_IMAGES
+    if not enough.any():
+        return {"classes": [], "any_class": None, "least_class_images": LEAST_CLASS_IMAGES}
+    names, n, d = names[enough], int(counts[enough].min()), vectors.shape[1]
 
     def draw(members: np.ndarray) -> np.ndarray:
         return row_eigenvalues(vectors[rng.choice(members, n, replace=False)])
@@ -323,7 +328,11 @@ def _by_class(
     ]
     everyone = np.arange(len(vectors))
     mixed = [pca_dimension(draw(everyone), settings.variance) for _ in range(settings.null_draws)]
-    return {"classes": classes, "any_class": _summary(mixed)}
+    return {
+        "classes": classes,
+        "any_class": _summary(mixed),
+        "least_class_images": LEAST_CLASS_IMAGES,
+    }
 
 
 def _summary(dimensions: Sequence[int]) -> dict[str, Any]:

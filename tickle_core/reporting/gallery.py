@@ -9,6 +9,7 @@ import base64
 import io
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,12 +32,22 @@ READ_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Thumb:
-    """One top image of a latent; `mark` is (x, y, width, height) in pixels of the embedded one."""
+    """One top image of a latent.
+
+    Attributes
+    ----------
+    mark
+        (x, y, width, height), in pixels of the embedded image, of the patch that fires; None
+        where the strongest token is no patch.
+    token
+        What it is then: class or register; else empty.
+    """
 
     image_id: int
     class_name: str
     value: float
     mark: tuple[float, float, float, float] | None
+    token: str
 
 
 @dataclass(frozen=True)
@@ -105,11 +116,11 @@ def gallery(findings: Findings) -> Gallery:
     class_of = findings.images.table["class_name"].to_numpy()
     layers = []
     for alias, table in findings.latents.items():
-        grid = findings.metrics["probes"][alias]["position"]["grid"]
+        layer = findings.card["layers"][findings.settings.layers[alias]]
         energy = table["mean_square"] / (table["mean_square"].sum() or 1)
         is_dense = table["density"] > DENSE
         latents = [
-            _latent(table.loc[row], energy[row], tops[alias], class_of, grid, (height, width))
+            _latent(table.loc[row], energy[row], tops[alias], class_of, layer, (height, width))
             for row in ranked[alias].index
         ]
         layers.append(LayerGallery(alias, latents, int(is_dense.sum()), energy[is_dense].sum()))
@@ -142,7 +153,7 @@ def mark(
     position: int, grid: tuple[int, int] | None, size: tuple[int, int]
 ) -> tuple[float, float, float, float] | None:
     """The rectangle (x, y, width, height) of a grid cell in an image of `size` (height, width)."""
-    if grid is None:
+    if grid is None or position < 0:
         return None
     row, column = divmod(position, grid[1])
     height, width = size[0] / grid[0], size[1] / grid[1]
@@ -199,11 +210,18 @@ def _latent(
     energy_share: float,
     tops: pd.DataFrame,
     class_of: np.ndarray,
-    grid: tuple[int, int] | None,
+    layer: dict[str, Any],
     size: tuple[int, int],
 ) -> Latent:
+    prefix = layer["prefix"]
     thumbs = [
-        Thumb(top.image_id, class_of[top.image_id], top.value, mark(top.position, grid, size))
+        Thumb(
+            top.image_id,
+            class_of[top.image_id],
+            top.value,
+            mark(top.position - len(prefix), layer["grid"], size),
+            prefix[top.position] if top.position < len(prefix) else "",
+        )
         for top in tops[tops["latent"] == row["latent"]].itertuples()
     ]
     counts = Counter(thumb.class_name for thumb in thumbs)

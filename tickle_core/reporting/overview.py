@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tickle_core import params
 from tickle_core.reporting.findings import Findings
 from tickle_core.reporting.sections.section import Headline, Section
 from tickle_core.reporting.tables import Column, Table
@@ -12,7 +13,6 @@ HEADLINES = {
     ),
 }
 DATASETS = {"fashion_mnist": "Fashion-MNIST", "folder": "a folder of images"}
-WEIGHTS = {"train": "trained in this run, on the train images"}
 
 
 def headline_table(findings: Findings, sections: list[Section]) -> Table:
@@ -54,17 +54,20 @@ def overview(findings: Findings) -> dict[str, Any]:
     _, height, width, channels = images.images.shape
     splits = images.table["split"].value_counts()
     return {
-        "source": DATASETS.get(findings.settings.dataset.source, findings.settings.dataset.source),
+        "source": _source(findings.settings.dataset),
         "size": f"{width} × {height}, {'grey' if channels == 1 else 'RGB'}",
         "train": int(splits.get("train", 0)),
         "test": int(splits.get("test", 0)),
         "architecture": card["architecture"]["name"],
-        "parameters": card.get("parameters"),
-        "weights": WEIGHTS.get(card["source"], card["source"]),
+        "parameters": card["parameters"],
+        "weights": card["source"],
         "accuracy": card["accuracy"],
+        "top5": card["top5"],
+        "notes": card["notes"],
+        "skipped": len(images.skipped),
         "settings": _settings(findings),
         "layers": [
-            {"alias": alias, "module": module, **_shape(card["layers"][module]["shape"])}
+            {"alias": alias, "module": module, **_layer(card["layers"][module])}
             for alias, module in findings.settings.layers.items()
         ],
     }
@@ -87,9 +90,20 @@ def _settings(findings: Findings) -> dict[str, Any]:
     return {"seed": settings.seed} | named
 
 
-def _shape(shape: list[int]) -> dict[str, Any]:
-    """Grid and channels of a layer's output for one image: (c, h, w), (tokens, c) or (c,)."""
-    if len(shape) == 3:
-        return {"grid": f"{shape[1]} × {shape[2]}", "channels": shape[0]}
-    grid = f"{shape[0]} tokens" if len(shape) == 2 else "one vector"
-    return {"grid": grid, "channels": shape[-1]}
+def _source(dataset: params.Dataset) -> str:
+    return dataset.name if dataset.source == "torchvision" else DATASETS[dataset.source]
+
+
+def _layer(layer: dict[str, Any]) -> dict[str, Any]:
+    """What the table of layers says of an entry of the card."""
+    shape, layout = layer["shape"], layer["layout"]
+    if layer["grid"]:
+        positions = " × ".join(str(side) for side in layer["grid"])
+    else:
+        positions = "one vector" if layout == "NC" else f"{shape[0]} tokens"
+    return {
+        "positions": " + ".join([*layer["prefix"], positions]),
+        "channels": shape[0] if layout == "NCHW" else shape[-1],
+        "tail_share": layer["tail_share"],
+        "obstacle": layer["obstacle"],
+    }

@@ -21,7 +21,8 @@ def headline(metrics: Path, layer: str) -> dict[str, dict[str, Any]]:
     sae = read_json(metrics / "sae" / f"{layer}.json")
     dimension = read_json(metrics / "dimension" / f"{layer}.json")["image"]["global"]
     return {
-        "model_accuracy": model["accuracy"],
+        # A model whose classes are not the data set's has no accuracy on it.
+        "model_accuracy": model["accuracy"] or {"value": None},
         "probe_accuracy": probe["accuracy"] | {"null": probe["chance"]["shuffled"]["mean"]},
         "probe_chance": probe["chance"]["majority"],
         "probe_selectivity": probe["selectivity"] | {"null": 0.0},

@@ -33,6 +33,12 @@ def section(findings: Findings) -> Section:
     """How many directions each layer uses, for images, tokens and single classes."""
     layers = findings.metrics["dimension"]
     headline = layers[findings.headline_layer]
+    figures = {
+        "dimension_spectrum": spectrum_figure(layers),
+        "dimension_layers": layer_figure(layers),
+    }
+    if headline["image"]["classes"]:
+        figures["dimension_classes"] = class_figure(layers, findings.class_names)
     return Section(
         name="dimension",
         title="Dimension",
@@ -43,11 +49,7 @@ def section(findings: Findings) -> Section:
         ),
         headlines=HEADLINES,
         settings=findings.settings.dimension.model_dump(),
-        figures={
-            "dimension_spectrum": spectrum_figure(layers),
-            "dimension_layers": layer_figure(layers),
-            "dimension_classes": class_figure(layers, findings.class_names),
-        },
+        figures=figures,
         tables={
             "dimension": layer_table(layers),
             "dimension_classes": class_table(layers, findings.class_names),
@@ -55,7 +57,9 @@ def section(findings: Findings) -> Section:
         facts={
             "headline": headline,
             "variance": findings.settings.dimension.variance,
-            "classes_shown": min(MOST_CLASSES, len(findings.class_names)),
+            "classes": len(headline["image"]["classes"]),
+            "classes_shown": min(MOST_CLASSES, len(headline["image"]["classes"])),
+            "least_class_images": headline["image"]["least_class_images"],
             "class_layers_shown": min(MOST_CLASS_PANELS, len(layers)),
             "any_saturated": any(
                 layer[unit]["global"]["saturated"] for layer in layers.values() for unit in UNITS

@@ -1,0 +1,40 @@
+"""Small image sets."""
+
+import numpy as np
+import pytest
+
+from tickle_core.datasets import image_set
+
+
+@pytest.fixture(scope="session")
+def make_set(tmp_path_factory):
+    """Write and open an image set; every fourth image is a test image unless `splits` says else."""
+
+    def make(pixels, labels, class_names, splits=None, geometry=None):
+        path = tmp_path_factory.mktemp("images")
+        count = len(pixels)
+        splits = splits or ["test" if i % 4 == 0 else "train" for i in range(count)]
+        hashes = image_set.write_images(path, pixels, count, pixels[0].shape, class_names, geometry)
+        sources = [str(i) for i in range(count)]
+        image_set.write_table(path, splits, list(labels), sources, hashes, class_names)
+        return image_set.ImageSet.open(path)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def halves(make_set):
+    """400 noisy images of two classes that differ by where the bright half is, left or top."""
+    rng = np.random.default_rng(0)
+    labels = (np.arange(400) // 2) % 2
+    pixels = rng.integers(0, 100, (400, 28, 28, 1))
+    pixels[labels == 0, :, :14] += 100
+    pixels[labels == 1, :14, :] += 100
+    return make_set(pixels.astype(np.uint8), labels.tolist(), ["left", "top"])
+
+
+@pytest.fixture(scope="session")
+def photographs(make_set):
+    """12 noise images of three classes, RGB, 32 x 32."""
+    pixels = np.random.default_rng(1).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
+    return make_set(pixels, [i % 3 for i in range(12)], ["tench", "Crane", "a cat"])

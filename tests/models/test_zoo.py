@@ -1,0 +1,201 @@
+"""Models from everywhere: what their sources say of them, and their weights."""
+
+import re
+import urllib.error
+
+import pytest
+import torch
+
+from tickle_core import params
+from tickle_core.datasets.image_set import Geometry
+from tickle_core.errors import TickleError
+from tickle_core.models.architectures import build
+from tickle_core.models.assembly import assemble
+from tickle_core.models.zoo import registry, weight_files
+
+CPU = torch.device("cpu")
+
+
+def section(**values):
+    kinds = {
+        "torchvision": params.TorchvisionModel,
+        "timm": params.TimmModel,
+        "efficientnet_lite0": params.EfficientNetLite0,
+    }
+    return kinds[values["source"]](**values)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A project folder of its own, with an empty data/checkpoints."""
+    monkeypatch.chdir(tmp_path)
+    weight_files.GIVEN.mkdir(parents=True)
+    return weight_files.GIVEN
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise urllib.error.URLError("Name or service not known")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
+
+
+def filled(entry):
+    network = build(entry.architecture)
+    weight_files.fit(network, entry.weights(), entry.source)
+    return network
+
+
+def test_torchvision_says_what_its_weights_expect():
+    entry = registry.describe(
+        section(source="torchvision", name="resnet50", weights="IMAGENET1K_V2"), None
+    )
+    assert entry.geometry == Geometry(232, 224, "bilinear")
+    assert entry.preprocessing["mean"] == [0.485, 0.456, 0.406]
+    assert entry.class_names[0] == "tench"
+    assert entry.synsets[0] == "n01440764"
+    assert len(entry.class_names) == len(entry.synsets) == 1000
+
+
+def test_timm_says_what_its_weights_expect():
+    entry = registry.describe(
+        section(source="timm", name="vit_tiny_patch16_224", pretrained=True), None
+    )
+    assert entry.architecture["name"] == "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
+    assert entry.geometry == Geometry(248, 224, "bicubic")
+    assert entry.preprocessing == {"mean": [0.5] * 3, "std": [0.5] * 3}
+    assert (entry.class_names[0], entry.synsets[0]) == ("tench, Tinca tinca", "n01440764")
+
+
+@pytest.mark.parametrize(
+    "values, expected",
+    [
+        (("torchvision", "resnet51", None), "no classification model 'resnet51'.*resnet50"),
+        (("torchvision", "fcn_resnet50", None), "no classification model"),
+        (("torchvision", "resnet50", "V2"), "no weights 'V2'; it has IMAGENET1K_V1, IMAGENET1K_V2"),
+        (("torchvision", "vgg16", "IMAGENET1K_FEATURES"), "no classifier in its weights"),
+        (("timm", "vit_tiny_patch16_22", True), "no model.*vit_tiny_patch16_224"),
+        (("timm", "resnet18.foo", True), "no tag 'foo'.*resnet18.tv_in1k"),
+        (("timm", "vit_small_patch14_dinov2", True), "no pretrained weights with a classifier"),
+    ],
+)
+def test_what_does_not_exist_is_refused_with_what_does(values, expected, photographs):
+    source, name, weights = values
+    last = {"weights": weights} if source == "torchvision" else {"pretrained": weights}
+    with pytest.raises(TickleError, match=expected):
+        registry.describe(section(source=source, name=name, **last), photographs)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"source": "torchvision", "name": "shufflenet_v2_x0_5", "weights": None},
+        {"source": "timm", "name": "test_efficientnet", "pretrained": False},
+    ],
+)
+def test_random_weights_are_seeded_and_have_the_data_sets_classes(values, photographs):
+    entry = registry.describe(section(**values), photographs)
+    one, two, other = (assemble(entry, photographs, seed, CPU) for seed in (0, 0, 1))
+    states = [model.network.state_dict() for model in (one, two, other)]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+    assert not all(torch.equal(states[0][name], states[2][name]) for name in states[0])
+    assert one.card["class_names"] == ["tench", "Crane", "a cat"]
+    assert one.card["classes_of_dataset"] == {"tench": 0, "Crane": 1, "a cat": 2}
+    assert one.card["preprocessing"]["geometry"] is None
+    assert one.card["notes"] == []
+
+
+@pytest.mark.parametrize(
+    "values, name",
+    [
+        (("torchvision", "resnet18", "DEFAULT"), "resnet18-f37072fd.pth"),
+        (("timm", "test_vit", True), "test_vit.r160_in1k.safetensors"),
+    ],
+)
+def test_without_a_connection_one_line_says_what_is_missing(
+    values, name, folder, no_network, photographs
+):
+    source, model, weights = values
+    last = {"weights": weights} if source == "torchvision" else {"pretrained": weights}
+    entry = registry.describe(section(source=source, name=model, **last), photographs)
+    with pytest.raises(TickleError) as refusal:
+        assemble(entry, photographs, 0, CPU)
+    line = str(refusal.value)
+    assert "\n" not in line
+    for part in (name, "data/checkpoints", ".cache/downloads/checkpoints", "https://", "Name or"):
+        assert part in line
+    assert list(folder.iterdir()) == []
+
+
+def test_downloads_are_checked_kept_and_never_put_into_the_users_folder(folder, tmp_path):
+    published = tmp_path / "published.pth"
+    published.write_bytes(b"weights")
+    url = published.as_uri()
+    digest = "9b3d"  # not that of the file
+    with pytest.raises(TickleError, match="invalid hash value"):
+        weight_files.obtain("w.pth", url, digest)
+    path = weight_files.obtain("w.pth", url)
+    assert path == weight_files.CACHE / "w.pth"
+    published.unlink()
+    assert weight_files.obtain("w.pth", url).read_bytes() == b"weights"
+    assert list(folder.iterdir()) == []
+
+    (folder / "w.pth").write_bytes(b"mine")
+    assert weight_files.obtain("w.pth", url) == folder / "w.pth"
+    with pytest.raises(TickleError, match="w.pth is not the published file"):
+        weight_files.obtain("w.pth", url, digest)
+
+
+def test_timm_weights_of_the_users_folder(folder, no_network, photographs):
+    import timm
+    from safetensors.torch import save_file
+
+    source = timm.create_model("test_efficientnet", num_classes=1000).eval()
+    save_file(source.state_dict(), folder / "test_efficientnet.r160_in1k.safetensors")
+    entry = registry.describe(
+        section(source="timm", name="test_efficientnet", pretrained=True), photographs
+    )
+    model = assemble(entry, photographs, 0, CPU)
+    x = torch.rand(2, 3, 64, 64)
+    torch.testing.assert_close(model.network(x), source(x))
+    # "Crane" is two of ImageNet's classes, "a cat" none.
+    assert model.card["classes_of_dataset"] == {"tench": 0, "Crane": None, "a cat": None}
+    geometry, classes = model.card["notes"]
+    assert "image_size is 32 instead of 160" in geometry
+    assert "2 of 3 classes" in classes
+
+
+def test_googlenet_loads_what_torchvision_publishes(monkeypatch, tmp_path):
+    """With auxiliary heads, which its own builder drops; the logits are those of that network."""
+    from torchvision.models import googlenet
+
+    published = googlenet(weights=None, init_weights=False, transform_input=True).eval()
+    torch.save(published.state_dict(), tmp_path / "w.pth")
+    monkeypatch.setattr(weight_files, "obtain", lambda *args: tmp_path / "w.pth")
+    entry = registry.describe(
+        section(source="torchvision", name="googlenet", weights="DEFAULT"), None
+    )
+    network = filled(entry)
+    x = torch.rand(1, 3, 64, 64)
+    torch.testing.assert_close(network(x), published(x))
+    assert not any("aux" in name for name in network.state_dict())
+
+
+def test_densenet_loads_the_names_that_torchvision_publishes(monkeypatch, tmp_path):
+    from torchvision.models import densenet121
+
+    published = densenet121(weights=None).eval()
+    old = {
+        re.sub(r"(denselayer\d+\.(?:norm|conv))([12])", r"\1.\2", name): tensor
+        for name, tensor in published.state_dict().items()
+        if not name.endswith("num_batches_tracked")
+    }
+    assert "features.denseblock1.denselayer1.norm.1.weight" in old
+    torch.save(old, tmp_path / "w.pth")
+    monkeypatch.setattr(weight_files, "obtain", lambda *args: tmp_path / "w.pth")
+    entry = registry.describe(
+        section(source="torchvision", name="densenet121", weights="DEFAULT"), None
+    )
+    x = torch.rand(1, 3, 64, 64)
+    torch.testing.assert_close(filled(entry)(x), published(x))

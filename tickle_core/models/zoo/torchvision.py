@@ -1,0 +1,106 @@
+"""Classification models of torchvision, by name and member of their weights enum."""
+
+import re
+from pathlib import PurePosixPath
+from typing import Any
+
+import torch
+
+from tickle_core import params
+from tickle_core.datasets.image_set import Geometry, ImageSet
+from tickle_core.errors import TickleError
+from tickle_core.models.architectures import torchvision_architecture
+from tickle_core.models.names import suggest
+from tickle_core.models.zoo import weight_files
+from tickle_core.models.zoo.entry import Entry, required
+from tickle_core.models.zoo.imagenet import imagenet_synsets
+
+
+def describe(section: params.TorchvisionModel, images: ImageSet | None) -> Entry:
+    """The entry of a torchvision model; with random weights it has the data set's classes.
+
+    Raises
+    ------
+    TickleError
+        If there is no such model, no such weights, or these weights have no classifier.
+    """
+    members = _members(section.name)
+    if section.weights is None:
+        names = required(images).class_names
+        # What its published weights expect, so that the two can be compared.
+        transforms = members["DEFAULT"].transforms()
+        return Entry(
+            architecture=torchvision_architecture(section.name, num_classes=len(names)),
+            source=f"torchvision's {section.name} with random weights",
+            class_names=names,
+            preprocessing={"mean": list(transforms.mean), "std": list(transforms.std)},
+        )
+    if section.weights not in members:
+        raise TickleError(
+            f"torchvision's {section.name} has no weights {section.weights!r}; "
+            f"it has {', '.join(members)}, or null for random ones"
+        )
+    member = members[section.weights]
+    categories = member.meta["categories"]
+    if categories is None:
+        raise TickleError(
+            f"torchvision's {section.name} has no classifier in its weights {section.weights}; "
+            f"choose others of {', '.join(members)}"
+        )
+    transforms = member.transforms()
+    return Entry(
+        architecture=torchvision_architecture(
+            section.name, num_classes=len(categories), **_arguments(section.name, member)
+        ),
+        source=f"torchvision's {section.name} with its weights {member.name}",
+        class_names=categories,
+        preprocessing={"mean": list(transforms.mean), "std": list(transforms.std)},
+        weights=lambda: _weights(member),
+        geometry=Geometry(
+            transforms.resize_size[0], transforms.crop_size[0], transforms.interpolation.value
+        ),
+        synsets=imagenet_synsets(len(categories)),
+    )
+
+
+def require_model(name: str) -> None:
+    """Refuse what is no classification model of torchvision, with the nearest names."""
+    import torchvision  # takes seconds
+
+    valid = torchvision.models.list_models(module=torchvision.models)
+    if name not in valid:
+        raise TickleError(
+            f"torchvision has no classification model {name!r}; {suggest(name, valid)}"
+        )
+
+
+def _members(name: str) -> dict[str, Any]:
+    require_model(name)
+    import torchvision
+
+    return dict(torchvision.models.get_model_weights(name).__members__)
+
+
+def _arguments(name: str, member: Any) -> dict[str, Any]:
+    """What the builders pass on beside the number of classes when weights are given."""
+    if name in ("googlenet", "inception_v3"):
+        return {"transform_input": True}
+    if name.startswith("vit_"):
+        return {"image_size": member.meta["min_size"][0]}
+    if name == "maxvit_t":
+        return {"input_size": list(member.meta["min_size"])}
+    return {}
+
+
+def _weights(member: Any) -> dict[str, torch.Tensor]:
+    name = PurePosixPath(member.url).name
+    # By torch's convention the name ends in the first digits of the file's SHA-256.
+    digits = re.search(r"-([0-9a-f]{8,})\.", name)
+    state = weight_files.read(weight_files.obtain(name, member.url, digits[1] if digits else ""))
+    for key in list(state):
+        # The heads that only serve training, and DenseNet's names of before 2018.
+        if key.startswith(("aux", "AuxLogits")):
+            del state[key]
+        elif "denselayer" in key:
+            state[re.sub(r"\.(norm|conv)\.([12])\.", r".\1\2.", key)] = state.pop(key)
+    return state
