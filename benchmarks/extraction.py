@@ -41,7 +41,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         images = smooth_noise(Path(folder), count=384)
         layers = {f"layer{i}": f"layer{i}" for i in (1, 2, 3, 4)}
-        compare("resnet18, 224 x 224, 4 layers", random_resnet18(), images, 384, layers, 32)
+        compare("resnet18, 224 x 224, 4 layers", random_resnet18(), images, 384, layers, 8)
 
 
 def compare(

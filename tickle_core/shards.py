@@ -53,25 +53,28 @@ class ShardWriter:
         while len(rows):
             taken = rows[: len(self._chunk) - self._filled]
             rows = rows[len(taken) :]
+            if len(taken) == len(self._chunk):
+                self._write_chunk(np.ascontiguousarray(taken, self._chunk.dtype))
+                continue
             self._chunk[self._filled : self._filled + len(taken)] = taken
             self._filled += len(taken)
             if self._filled == len(self._chunk):
-                self._write_chunk()
+                self._write_chunk(self._chunk)
+                self._filled = 0
         if not self._rows_left:
             self._finish()
 
-    def _write_chunk(self) -> None:
-        encoded = self._compressor.encode(self._chunk)
+    def _write_chunk(self, chunk: np.ndarray) -> None:
+        encoded = self._compressor.encode(chunk)
         self._index[self._chunks_written] = self._file.tell(), len(encoded) + 4
         self._chunks_written += 1
         self._file.write(encoded)
         self._file.write(_checksum(encoded))
-        self._filled = 0
 
     def _finish(self) -> None:
         if self._filled:
             self._chunk[self._filled :] = self._fill_value
-            self._write_chunk()
+            self._write_chunk(self._chunk)
         index = self._index.tobytes()
         self._file.write(index)
         self._file.write(_checksum(index))

@@ -14,7 +14,16 @@ from PIL import Image, ImageDraw
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
-PARTS = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml")
+PARTS = (
+    ".dvc/config",
+    ".dvc/.gitignore",
+    ".dvcignore",
+    ".gitignore",
+    "data/checkpoints/README.md",
+    "dvc.yaml",
+    "params.yaml",
+    "requirements.lock",
+)
 PER_CLASS = 200
 
 SMALL = {
@@ -125,23 +134,18 @@ def draw_shapes(folder: Path) -> None:
 
 
 def make(path: Path) -> Project:
-    """A small pipeline that has not run."""
+    """A pipeline as a clone has it, without its history and images."""
     for name in PARTS:
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, path / name)
-    shutil.copy(ROOT / "requirements.lock", path)
     for package in ("stages", "tickle_core"):
         shutil.copytree(
             ROOT / package, path / package, ignore=shutil.ignore_patterns("__pycache__")
         )
-    draw_shapes(path / "shapes")
-    shutil.copy(ROOT / "params.yaml", path)
-    project = Project(path)
-    project.edit_params(_make_small)
     for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "-m", "Start"]):
         identity = ["-c", "user.name=Test", "-c", "user.email=test@localhost"]
         subprocess.run(["git", *identity, *command], cwd=path, check=True)
-    return project
+    return Project(path)
 
 
 def _make_small(values) -> None:
@@ -152,10 +156,18 @@ def _make_small(values) -> None:
             values[section].update(changes)
 
 
+@pytest.fixture
+def new_project(tmp_path) -> Project:
+    """A pipeline as a clone has it."""
+    return make(tmp_path / "project")
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Project:
     """A small pipeline that has run once; copy it before changing it."""
     project = make(tmp_path_factory.mktemp("finished") / "project")
+    draw_shapes(project.path / "shapes")
+    project.edit_params(_make_small)
     project.repro()
     return project
 

@@ -16,7 +16,7 @@ def preprocess(
     x = torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
     mean = torch.tensor(preprocessing["mean"], device=device).view(1, -1, 1, 1)
     std = torch.tensor(preprocessing["std"], device=device).view(1, -1, 1, 1)
-    x = (x.float() / 255 - mean) / std
+    x = x.float().div_(255).sub_(mean).div_(std)
     return x.contiguous(memory_format=torch.channels_last)
 
 

@@ -1,0 +1,57 @@
+"""A preset on a handful of photographs, from the copied file to the report."""
+
+import json
+import shutil
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageOps
+
+from tickle_core.models.zoo.imagenet import imagenet_synsets
+
+pytestmark = pytest.mark.pipeline
+
+PRESETS = Path(__file__).parents[2] / "presets"
+
+
+def bring_photographs(folder: Path) -> None:
+    """The 20 ImageNet photographs of foolbox and their mirror images, in folders by synset."""
+    synsets = imagenet_synsets(1000)
+    for file in metadata.files("foolbox") or []:
+        if file.match("foolbox/data/imagenet_*.jpg"):
+            path = Path(file.locate())
+            into = folder / synsets[int(path.stem.split("_")[-1])]
+            into.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, into)
+            ImageOps.mirror(Image.open(path)).save(into / f"mirrored_{path.stem}.png")
+
+
+def make_short(values) -> None:
+    values["sae"].update(latents=256, k=8, tokens=8192, batch_size=512)
+    values["probes"].update(strengths=[0.1], control_clusters=8, shuffles=1)
+    values["dimension"].update(blocks=5, resamples=5, null_draws=3)
+    values["report"].update(latents=3)
+
+
+def test_efficientnet_lite0_on_photographs(new_project):
+    project = new_project
+    shutil.copy(PRESETS / "imagenet_efficientnet_lite0.yaml", project.path / "params.yaml")
+    bring_photographs(project.path / "data/raw/photographs")
+    (project.path / "data/raw/photographs/n01440764").mkdir(exist_ok=True)
+    (project.path / "data/raw/photographs/n01440764/broken.jpg").write_bytes(b"no image")
+    project.edit_params(make_short)
+    project.repro()
+    card = json.loads((project.path / "data/model/card.json").read_text())
+    assert len(card["classes_of_dataset"]) == 19
+    assert None not in card["classes_of_dataset"].values()
+    # Of the photographs themselves it recognises 17.
+    assert card["accuracy"]["n"] >= 19  # one of each class at least
+    assert card["accuracy"]["value"] >= 0.7
+    assert card["top5"]["value"] >= 0.9
+    assert card["notes"] == []
+    page = (project.path / "reports/index.html").read_text()
+    assert "; 2 skipped" in page  # the file, and the class that has no other
+    summary = json.loads((project.path / "reports/metrics/summary.json").read_text())
+    assert summary["model_accuracy"] == card["accuracy"]["value"]
+    assert 0 < summary["sae_fvu"] < 1.5
