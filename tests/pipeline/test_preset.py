@@ -28,7 +28,7 @@ def bring_photographs(folder: Path) -> None:
 
 
 def make_short(values) -> None:
-    values["sae"].update(latents=256, k=8, tokens=8192, batch_size=512)
+    values["sae"].update(latents=256, k=8, tokens=65536, batch_size=256)
     values["probes"].update(strengths=[0.1], control_clusters=8, shuffles=1)
     values["dimension"].update(blocks=5, resamples=5, null_draws=3)
     values["report"].update(latents=3)
@@ -54,4 +54,4 @@ def test_efficientnet_lite0_on_photographs(new_project):
     assert "; 2 skipped" in page  # the file, and the class that has no other
     summary = json.loads((project.path / "reports/metrics/summary.json").read_text())
     assert summary["model_accuracy"] == card["accuracy"]["value"]
-    assert 0 < summary["sae_fvu"] < 1.5
+    assert 0 < summary["sae_fvu"] < 1
