@@ -5,6 +5,7 @@ from pathlib import Path
 from tickle_core import stage
 from tickle_core.activations.store import ActivationStore, open_store
 from tickle_core.geometry import dimension
+from tickle_core.geometry.moments import assign_blocks
 from tickle_core.results import write_json
 
 
@@ -15,7 +16,7 @@ def main(run: stage.Run) -> None:
     result = dimension.analyse(
         store.pooled()[rows],
         store.labels[rows],
-        tokens_by_block(store, dimension.assign_blocks(len(rows), section.blocks, seed)),
+        tokens_by_block(store, assign_blocks(len(rows), section.blocks, seed)),
         section,
         seed,
     )

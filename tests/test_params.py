@@ -133,3 +133,11 @@ def test_every_knob_is_explained():
     text = (ROOT / "params.yaml").read_text()
     for section in set(params.Params.model_fields) - {"seed", "device"}:
         assert re.search(rf"^# {section}: \w", text, re.MULTILINE), section
+
+
+def test_an_unknown_source_is_answered_with_the_nearest(values):
+    values["model"]["source"] = "torchvison"
+    with pytest.raises(
+        TickleError, match=r"model.source is 'torchvison'; did you mean 'torchvision'"
+    ):
+        params.parse(values)

@@ -324,9 +324,10 @@ def _explain(problem: dict[str, Any]) -> str:
     kind = problem["type"]
     if kind == "extra_forbidden":
         valid = _valid_names(problem["loc"][:-1])
-        near = difflib.get_close_matches(str(place[-1]), valid, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"valid here: {', '.join(valid)}"
-        return f"unknown key {where!r}; {hint}"
+        return f"unknown key {where!r}; {_hint(str(place[-1]), valid)}"
+    if kind == "union_tag_invalid":
+        valid = re.findall(r"'([^']*)'", problem["ctx"]["expected_tags"])
+        return f"{where}.source is {problem['ctx']['tag']!r}; {_hint(problem['ctx']['tag'], valid)}"
     if kind == "missing":
         return f"{where} is missing"
     if kind == "string_pattern_mismatch":
@@ -340,6 +341,11 @@ def _explain(problem: dict[str, Any]) -> str:
     got = "" if isinstance(problem["input"], dict) else f", got {problem['input']!r}"
     message = problem["msg"][0].lower() + problem["msg"][1:]
     return f"{where}: {message}{got}"
+
+
+def _hint(name: str, valid: list[str]) -> str:
+    near = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"valid here: {', '.join(valid)}"
 
 
 def _valid_names(place: tuple[Any, ...]) -> list[str]:

@@ -5,14 +5,13 @@ in a bounded pool. Random single reads would be one to two orders of magnitude s
 """
 
 import math
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import zarr
 
-from tickle_core import arrays
+from tickle_core import arrays, threads
 
 READ_AHEAD = 4  # chunks of about 2 MiB, each read by a thread of its own
 INDEX_BYTES = 16  # per item of a pool: the numbers that shuffle what is left at the end
@@ -48,13 +47,7 @@ def random_chunks(
 
     order = rng.permutation(np.unique(rows // size))
     with ThreadPoolExecutor(READ_AHEAD) as readers:
-        reads = deque()
-        for chunk in order:
-            reads.append(readers.submit(read, chunk))
-            if len(reads) > READ_AHEAD:
-                yield reads.popleft().result()
-        while reads:
-            yield reads.popleft().result()
+        yield from threads.in_order(readers, read, order, READ_AHEAD + 1)
 
 
 def mix(

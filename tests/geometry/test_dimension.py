@@ -10,15 +10,17 @@ from sklearn.decomposition import PCA
 from tickle_core.errors import TickleError
 from tickle_core.geometry.dimension import (
     analyse,
-    assign_blocks,
-    block_moments,
     bootstrap_interval,
-    covariance_eigenvalues,
     cumulative_shares,
     fractional_dimension,
     gaussian_null,
-    merge,
     pca_dimension,
+)
+from tickle_core.geometry.moments import (
+    assign_blocks,
+    block_moments,
+    covariance_eigenvalues,
+    merge,
     row_eigenvalues,
     row_moments,
 )

@@ -2,9 +2,8 @@
 
 import math
 import threading
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +21,7 @@ from tickle_core.errors import TickleError
 from tickle_core.models.classifier import Classifier
 from tickle_core.models.tokens import to_tokens
 from tickle_core.progress import progress
+from tickle_core.threads import in_order
 
 READ_BYTES = 16 * 2**20
 MOST_WORKERS = 4  # each holds a batch's activations
@@ -71,18 +71,16 @@ def extract(
     ]
     batches = _read_ahead(images, ids, starts, section.batch_size)
 
-    def compute(start: int, batch: np.ndarray) -> tuple[int, list[Target], Batch]:
+    def compute(item: tuple[int, np.ndarray]) -> tuple[int, list[Target], Batch]:
+        start, batch = item
         lacking = [target for target, store in writers.items() if store.lacks(start)]
         return start, lacking, forward(classifier, capture, batch, lacking, section.dtype)
 
     with (
         capturing(classifier.network, targets) as capture,
-        workers(classifier.device) as (
-            pool,
-            count,
-        ),
+        workers(classifier.device) as (pool, count),
     ):
-        computed = _in_order(pool, compute, batches, ahead=2 * count)
+        computed = in_order(pool, compute, batches, ahead=2 * count)
         for start, lacking, batch in progress(computed, "extracting", "batch", total=len(starts)):
             for target in lacking:
                 writers[target].add(start, batch.pooled[target], batch.logits, batch.tokens[target])
@@ -166,23 +164,6 @@ def workers(device: torch.device) -> Iterator[tuple[ThreadPoolExecutor, int]]:
             yield pool, count
     finally:
         torch.set_num_threads(cores)
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, compute: Callable[..., Any], batches: Iterable[tuple], ahead: int
-) -> Iterator[Any]:
-    """Results in the order of the batches, of which at most `ahead` are under way."""
-    waiting: deque[Future] = deque()
-    try:
-        for batch in batches:
-            waiting.append(pool.submit(compute, *batch))
-            if len(waiting) == ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
 
 
 def _create(

@@ -2,21 +2,19 @@
 
 import os
 import warnings
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
-from typing import Literal, TypeVar
+from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from tickle_core import threads
 from tickle_core.datasets.image_set import Geometry
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+from tickle_core.threads import Item, Result
 
 Color = Literal["grey", "rgb"]
 CHANNELS = {"grey": 1, "rgb": 3}
@@ -119,14 +117,8 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[
 
     At most `LOOK_AHEAD` results are kept in memory.
     """
-    ahead = deque()
     with ThreadPoolExecutor(WORKERS) as pool:
-        for item in items:
-            ahead.append(pool.submit(work, item))
-            if len(ahead) == LOOK_AHEAD:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+        yield from threads.in_order(pool, work, items, LOOK_AHEAD)
 
 
 @contextmanager
