@@ -1,12 +1,18 @@
 """Bring the images into data/dataset: pixels as Zarr, a table of labels, splits and sources."""
 
+import sys
+
 from tickle_core import stage
 from tickle_core.datasets import registry
+from tickle_core.datasets.image_set import ImageSet
+from tickle_core.datasets.notes import notes
 
 
 def main(run: stage.Run) -> None:
     out = run.output_directory("data/dataset")
     registry.write(run.params.dataset, run.params.seed, out)
+    for note in notes(ImageSet.open(out)):
+        print(f"note: {note}", file=sys.stderr)
 
 
 if __name__ == "__main__":

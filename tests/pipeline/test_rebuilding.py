@@ -96,5 +96,6 @@ def test_an_unknown_layer_is_refused_with_those_that_exist(project):
     process = project.start("repro")
     printed, _ = process.communicate(timeout=120)
     assert process.returncode != 0
-    assert "layers.extra: the model has no layer 'layer9'; it has fc, layer1" in printed
+    assert "layers.extra: the model has no layer 'layer9'" in printed
+    assert "all of them: fc, layer1, layer1.0" in printed
     assert "Traceback" not in printed

@@ -20,6 +20,7 @@ from tickle_core.results import read_json, write_json
 
 WEIGHTS = "weights.safetensors"
 CARD = "card.json"
+MOST_LISTED = 100  # layers in one error; a large network has hundreds
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,16 @@ def require_layers(layers: dict[str, str], available: Sequence[str]) -> None:
     Raises
     ------
     TickleError
-        Naming the first such layer and the candidates nearest to it.
+        Naming the first such layer, the candidates nearest to it and, of a small network, all.
     """
     for alias, module in layers.items():
         if module not in available:
+            rest = "`python -m stages.model --layers` lists all"
+            if len(available) <= MOST_LISTED:
+                rest = f"all of them: {', '.join(available)}"
             raise TickleError(
                 f"layers.{alias}: the model has no layer {module!r} that could be stored; "
-                f"{suggest(module, available)}; `python -m stages.model --layers` lists all"
+                f"{suggest(module, available)}; {rest}"
             )
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from tickle_core import params
+from tickle_core.datasets.notes import notes
 from tickle_core.reporting.findings import Findings
 from tickle_core.reporting.sections.section import Headline, Section
 from tickle_core.reporting.tables import Column, Table
@@ -63,8 +64,7 @@ def overview(findings: Findings) -> dict[str, Any]:
         "weights": card["source"],
         "accuracy": card["accuracy"],
         "top5": card["top5"],
-        "notes": card["notes"],
-        "skipped": len(images.skipped),
+        "notes": [*notes(images), *card["notes"]],
         "settings": _settings(findings),
         "layers": [
             {"alias": alias, "module": module, **_layer(card["layers"][module])}
