@@ -28,7 +28,11 @@ def test_nothing_has_a_default():
         for name, field in section.model_fields.items():
             yield section, name, field
 
-    sections = [params.Params, *params.Section.__subclasses__()]
+    sections = [
+        params.Params,
+        *params.Section.__subclasses__(),
+        *params.Photographs.__subclasses__(),
+    ]
     without = [
         f"{s.__name__}.{n}" for s in sections for s, n, f in fields(s) if not f.is_required()
     ]

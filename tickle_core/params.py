@@ -52,48 +52,39 @@ class FashionMnist(Section):
     folder: str
 
 
-class ImageFolder(Section):
-    """Class folders of images below `folder`, brought to one size and colour mode."""
+class Photographs(Section):
+    """What images of any size become, and how many of them are held out."""
 
-    source: Literal["folder"]
-    folder: str
     resize: Positive
     image_size: Positive
     interpolation: Literal["bilinear", "bicubic"]
     color: Literal["grey", "rgb"]
     test_share: Share
-    damaged: Literal["refuse", "skip"]
 
     @model_validator(mode="after")
-    def _crop_fits(self) -> "ImageFolder":
-        _require_crop(self.resize, self.image_size)
+    def _crop_fits(self) -> "Photographs":
+        if self.image_size > self.resize:
+            raise ValueError(
+                f"image_size is {self.image_size}, but the shorter side is resized to "
+                f"{self.resize} only; lower image_size or raise resize"
+            )
         return self
 
 
-class TorchvisionSet(Section):
+class ImageFolder(Photographs):
+    """Class folders of images below `folder`, brought to one size and colour mode."""
+
+    source: Literal["folder"]
+    folder: str
+    damaged: Literal["refuse", "skip"]
+
+
+class TorchvisionSet(Photographs):
     """A data set of torchvision by name: from `folder` if it is there, else downloaded."""
 
     source: Literal["torchvision"]
     name: str
     folder: str
-    resize: Positive
-    image_size: Positive
-    interpolation: Literal["bilinear", "bicubic"]
-    color: Literal["grey", "rgb"]
-    test_share: Share
-
-    @model_validator(mode="after")
-    def _crop_fits(self) -> "TorchvisionSet":
-        _require_crop(self.resize, self.image_size)
-        return self
-
-
-def _require_crop(resize: int, image_size: int) -> None:
-    if image_size > resize:
-        raise ValueError(
-            f"image_size is {image_size}, but the shorter side is resized to {resize} only; "
-            "lower image_size or raise resize"
-        )
 
 
 Dataset = Annotated[FashionMnist | ImageFolder | TorchvisionSet, Field(discriminator="source")]

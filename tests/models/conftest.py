@@ -1,9 +1,10 @@
-"""Small image sets."""
+"""Small image sets, and a folder for weights."""
 
 import numpy as np
 import pytest
 
 from tickle_core.datasets import image_set
+from tickle_core.models.zoo import weight_files
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +39,11 @@ def photographs(make_set):
     """12 noise images of three classes, RGB, 32 x 32."""
     pixels = np.random.default_rng(1).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
     return make_set(pixels, [i % 3 for i in range(12)], ["tench", "Crane", "a cat"])
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """data/checkpoints, empty, in a project folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    weight_files.GIVEN.mkdir(parents=True)
+    return weight_files.GIVEN

@@ -10,16 +10,9 @@ from safetensors.torch import save_file
 from tickle_core import params
 from tickle_core.errors import TickleError
 from tickle_core.models.assembly import assemble
-from tickle_core.models.zoo import registry, weight_files
+from tickle_core.models.zoo import registry
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    weight_files.GIVEN.mkdir(parents=True)
-    return weight_files.GIVEN
 
 
 @pytest.fixture

@@ -26,14 +26,6 @@ def section(**values):
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A project folder of its own, with an empty data/checkpoints."""
-    monkeypatch.chdir(tmp_path)
-    weight_files.GIVEN.mkdir(parents=True)
-    return weight_files.GIVEN
-
-
-@pytest.fixture
 def no_network(monkeypatch):
     def refuse(*args, **kwargs):
         raise urllib.error.URLError("Name or service not known")

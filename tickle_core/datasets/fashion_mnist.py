@@ -8,7 +8,6 @@ decompressed content is checked.
 import gzip
 import hashlib
 import os
-import socket
 import subprocess
 import tempfile
 import zlib
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tickle_core import downloads
 from tickle_core.datasets import image_set
 from tickle_core.errors import TickleError
 
@@ -42,9 +42,6 @@ CLASS_NAMES = (
 CACHE = Path(".cache/downloads/fashion_mnist")
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
 
-# Of one connection attempt or one wait for data. A host may have several addresses, and each is
-# tried in turn, so this is kept short.
-SOCKET_TIMEOUT_SECONDS = 5
 COMMAND_TIMEOUT_SECONDS = 300
 
 
@@ -179,17 +176,13 @@ def _fetch_with_torchvision(scratch: Path) -> Path:
     """Let torchvision download the files; returns the folder that they are in."""
     from torchvision.datasets import FashionMNIST  # takes seconds, and is seldom needed
 
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(SOCKET_TIMEOUT_SECONDS)
-    try:
+    with downloads.impatient():
         return Path(FashionMNIST(scratch, download=True).raw_folder)
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 def _fetch_from_debian(scratch: Path) -> Path:
     """Unpack Debian's package without installing it; returns the folder that the files are in."""
-    timeout = f"Acquire::http::Timeout={SOCKET_TIMEOUT_SECONDS}"
+    timeout = f"Acquire::http::Timeout={downloads.SOCKET_TIMEOUT_SECONDS}"
     options = ["-o", timeout, "-o", "Acquire::Retries=0"]
     try:
         _run(["apt-get", *options, "download", DEBIAN_PACKAGE], scratch)

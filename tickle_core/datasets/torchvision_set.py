@@ -6,7 +6,6 @@ Only sets that are read without unpickling what was downloaded, for which CIFAR 
 
 import difflib
 import shutil
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from tickle_core import downloads
 from tickle_core.datasets import decoding, image_set
 from tickle_core.datasets.cifar import Cifar
 from tickle_core.datasets.image_set import Geometry
@@ -22,7 +22,6 @@ from tickle_core.errors import TickleError
 from tickle_core.params import TorchvisionSet
 
 CACHE = Path(".cache/downloads")
-SOCKET_TIMEOUT_SECONDS = 20  # of one connection attempt or one wait for data
 
 
 @dataclass(frozen=True)
@@ -166,10 +165,9 @@ def load(name: str, folder: Path, cache: Path = CACHE) -> dict[str, Any]:
     partial = cache / f".partial-{name}"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(SOCKET_TIMEOUT_SECONDS)
     try:
-        _open(name, partial, download=True)
+        with downloads.impatient():
+            _open(name, partial, download=True)
     except Exception as error:  # whatever stops a download
         shutil.rmtree(partial)
         raise TickleError(
@@ -177,8 +175,6 @@ def load(name: str, folder: Path, cache: Path = CACHE) -> dict[str, Any]:
             f"({_line(error)}): put {place}, as torchvision.datasets.{name} unpacks it, into "
             f"{folder}"
         ) from None
-    finally:
-        socket.setdefaulttimeout(before)
     # Torchvision takes a half unpacked archive for a whole one, so only whole ones get the name.
     shutil.rmtree(kept, ignore_errors=True)
     partial.rename(kept)

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,11 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
+from tickle_core import downloads
 from tickle_core.errors import TickleError
 
 GIVEN = Path("data/checkpoints")  # brought by the user; DVC tracks it
 CACHE = Path(".cache/downloads/checkpoints")
-# Of one connection attempt or one wait for data.
-SOCKET_TIMEOUT_SECONDS = 10
 
 # Under which keys training code keeps the state dict, and what wrappers put before its names.
 NESTS = ("state_dict", "model_state_dict", "model")
@@ -66,14 +64,10 @@ def obtain(name: str, url: str, sha256_prefix: str = "") -> Path:
 
 def _download(url: str, path: Path, sha256_prefix: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(SOCKET_TIMEOUT_SECONDS)
-    try:
+    with downloads.impatient():
         torch.hub.download_url_to_file(
             url, str(path), sha256_prefix or None, progress=sys.stderr.isatty()
         )
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 def read(path: Path) -> dict[str, torch.Tensor]:
