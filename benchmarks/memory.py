@@ -17,7 +17,9 @@ from tickle_core.activations.extraction import Target, extract
 from tickle_core.activations.store import open_store
 from tickle_core.datasets import image_set
 from tickle_core.datasets.image_set import ImageSet
+from tickle_core.dictionaries import checkpoint, recipe, stream
 from tickle_core.dictionaries import training as sae_training
+from tickle_core.dictionaries.recipe import MAIN
 from tickle_core.models.assembly import assemble
 from tickle_core.models.zoo.registry import small_resnet
 
@@ -69,18 +71,26 @@ def run_extract(folder: Path, count: int) -> float:
 def run_sae(folder: Path, count: int) -> float:
     """Train on every token of the store once; peak memory in MiB."""
     section = params.Sae(
-        variant="relu",
+        variant="topk",
         latents=64,
         k=8,
         l1=0.02,
+        precision="float32",
+        companions={},
         tokens=count * 196,
         batch_size=8192,
         learning_rate=0.001,
+        dead_after=10**6,
+        patience=100,
         buffer_mib=128,
         top_images=4,
     )
     store = open_store(folder / f"early-{count}.zarr")
-    sae_training.train(store, section, 0, devices.prepare("cpu"))
+    held_out, rows = stream.hold_out(store, 0)
+    sample = stream.sample_tokens(store, rows, section.latents, 0)
+    recipes = {MAIN: recipe.recipes(section, 0)[MAIN]}
+    sae_training.train(store, rows, sample, held_out, recipes, section, 0, folder)
+    (folder / checkpoint.FILE).unlink()
     return peak_mib()
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tickle_core import stage
+from tickle_core import logistic, stage
 from tickle_core.activations.store import ActivationStore, open_store
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.datasets.thumbnails import thumbnails
@@ -17,9 +17,9 @@ def main(run: stage.Run) -> None:
     section, seed = run.params.probes, run.params.seed
     store = open_store(Path(f"data/activations/{run.alias}.zarr"))
     images = ImageSet.open(Path("data/dataset"))
-    drawn = linear.draw_rows(store.labels[store.train_rows], section.train_images, seed)
+    drawn = logistic.draw_rows(store.labels[store.train_rows], section.train_images, seed)
     train, test = store.train_rows[drawn], store.test_rows
-    fit_part, validation_part = linear.split_rows(
+    fit_part, validation_part = logistic.split_rows(
         store.labels[train], section.validation_share, seed
     )
     by_position = position.fit(

@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from tickle_core import stage
+from tickle_core.activations.store import open_store
+from tickle_core.dictionaries import heatmaps, sae
 from tickle_core.reporting import findings, page
 
 
@@ -20,10 +24,17 @@ def main(run: stage.Run) -> None:
     )
     page.write(
         findings.read(Path("data"), Path("reports/metrics"), settings),
+        heat_maps,
         run.output("reports/index.html"),
         run.output_directory("reports/figures"),
         run.output_directory("reports/tables"),
     )
+
+
+def heat_maps(alias: str, image_ids: np.ndarray, latents: np.ndarray) -> np.ndarray:
+    dictionary = sae.load(Path("data/sae") / alias)
+    store = open_store(Path(f"data/activations/{alias}.zarr"))
+    return heatmaps.heat_maps(dictionary, store, image_ids, latents)
 
 
 if __name__ == "__main__":

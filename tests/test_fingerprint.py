@@ -66,7 +66,7 @@ def test_what_every_stage_imports_changes_every_stage(project):
 def test_a_pinned_version_changes_the_stages_that_import_the_library(project):
     lock = project / fingerprint.LOCK_FILE
     edit = partial(edit_text, lock, "scikit-learn==", "scikit-learn==99.")
-    assert changed_by(project, edit) == {"probes"}
+    assert changed_by(project, edit) == {"probes", "sae"}
 
 
 def test_a_new_section_of_the_schema_changes_nothing(project):

@@ -22,7 +22,10 @@ def test_the_default_is_valid(values):
 
 
 def test_nothing_has_a_default():
-    """The code fingerprint leaves the schema out, which is sound only while it holds no values."""
+    """The code fingerprint leaves the schema out, which is sound only while it holds no values.
+
+    What a companion leaves out is as in the main SAE: None there is no value.
+    """
 
     def fields(section):
         for name, field in section.model_fields.items():
@@ -34,7 +37,10 @@ def test_nothing_has_a_default():
         *params.Photographs.__subclasses__(),
     ]
     without = [
-        f"{s.__name__}.{n}" for s in sections for s, n, f in fields(s) if not f.is_required()
+        f"{s.__name__}.{n}"
+        for section in sections
+        for s, n, f in fields(section)
+        if not f.is_required() and (s is not params.Companion or f.default is not None)
     ]
     assert without == []
 
@@ -59,8 +65,31 @@ def assert_refused(values, *parts):
         ("sae.k", 8.5, ["sae.k", "integer", "8.5"]),
         ("sae.k", 0, ["sae.k", "greater than 0"]),
         ("sae.k", -3, ["sae.k", "greater than 0", "-3"]),
-        ("sae.k", 5000, ["k is 5000", "1024 latents"]),
+        ("sae.k", 5000, ["k is 5000", "512 latents"]),
         ("sae", None, ["sae"]),
+        ("sae.variant", "top_k", ["sae.variant", "matryoshka", "'top_k'"]),
+        ("sae.precision", "float16", ["sae.precision", "bfloat16", "'float16'"]),
+        ("sae.patience", 0, ["sae.patience", "greater than 0"]),
+        ("sae.dead_after", 1.5, ["sae.dead_after", "integer"]),
+        ("sae.companions", {"main": {}}, ["companions.main", "name is taken"]),
+        ("sae.companions", {"permuted": {"k": 4}}, ["companions.permuted", "name is taken"]),
+        ("sae.companions", {"K4": {}}, ["sae.companions.K4", "plain word"]),
+        ("sae.companions", {"a/b": {}}, ["sae.companions.a/b", "plain word"]),
+        ("sae.companions", {"x": {"k": 5000}}, ["companions.x", "k is 5000", "512 latents"]),
+        ("sae.companions", {"x": {"latents": 8}}, ["companions.x", "k is 16", "8 latents"]),
+        ("sae.companions", {"x": {"k": "4"}}, ["sae.companions.x.k", "integer", "'4'"]),
+        ("sae.companions", {"x": {"seed": -1}}, ["sae.companions.x.seed", "-1"]),
+        ("sae.companions", {"x": {"variant": "top"}}, ["sae.companions.x.variant", "topk"]),
+        (
+            "sae.companions",
+            {"x": {"precison": "float32"}},
+            ["unknown key 'sae.companions.x.precison'", "did you mean 'precision'?"],
+        ),
+        (
+            "sae.companions",
+            {"x": {"zzz": 5}},
+            ["unknown key 'sae.companions.x.zzz'", "valid here: variant, latents, k, l1"],
+        ),
         ("seed", True, ["seed", "integer", "True"]),
         ("seed", -1, ["seed"]),
         ("model.learning_rate", float("nan"), ["model.learning_rate"]),
@@ -88,6 +117,13 @@ def test_bad_values_are_refused(values, place, value, parts):
         target = target[section]
     target[key] = value
     assert_refused(values, *parts)
+
+
+def test_a_companion_may_have_more_latents_and_active_ones_than_the_main_sae(values):
+    values["sae"]["companions"] = {"wide": {"latents": 6000, "k": 5000}, "same": {}}
+    companions = params.parse(values).sae.companions
+    assert companions["wide"].k == 5000
+    assert companions["same"] == params.Companion()
 
 
 def test_a_missing_section_is_named(values):

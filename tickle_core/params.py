@@ -8,7 +8,7 @@ own reading does; duplicate keys are refused there.
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -28,6 +28,8 @@ PARAMS_FILE = Path("params.yaml")
 # Aliases name stages, files and columns, and DVC cannot address a key that contains a dot.
 ALIAS_PATTERN = r"^[a-z][a-z0-9_]*$"
 ARCHITECTURE_PATTERN = r"(torchvision|timm)/[\w.]+|[A-Za-z_][\w.]*:[A-Za-z_]\w*"
+# Names that the stage `sae` gives to SAEs itself.
+RESERVED = {"main", "permuted"}
 # Sections that are one of several kinds, told apart by their `source`.
 UNIONS = ("dataset", "model")
 
@@ -162,23 +164,48 @@ class Extract(Section):
     shard_mib: Positive
 
 
-class Sae(Section):
-    """The sparse autoencoder and its training."""
+Variant = Literal["topk", "batchtopk", "relu", "jumprelu", "matryoshka"]
+Precision = Literal["float32", "bfloat16"]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
-    variant: Literal["topk", "relu"]
+
+class Companion(Section):
+    """A further SAE on the same stream: what it has otherwise than the main one."""
+
+    variant: Variant | None = None
+    latents: Positive | None = None
+    k: Positive | None = None
+    l1: PositiveReal | None = None
+    precision: Precision | None = None
+    seed: Seed | None = None
+
+
+class Sae(Section):
+    """The sparse autoencoders of a layer and their training."""
+
+    variant: Variant
     latents: Positive
     k: Positive
     l1: PositiveReal
+    precision: Precision
+    companions: dict[Alias, Companion]
     tokens: Positive
     batch_size: Positive
     learning_rate: PositiveReal
+    dead_after: Positive
+    patience: Positive
     buffer_mib: Positive
     top_images: Positive
 
     @model_validator(mode="after")
-    def _k_fits(self) -> "Sae":
-        if self.k > self.latents:
-            raise ValueError(f"k is {self.k} but there are only {self.latents} latents; lower k")
+    def _fits(self) -> "Sae":
+        for name, each in {"": self, **self.companions}.items():
+            k, latents = each.k or self.k, each.latents or self.latents
+            if k > latents:
+                whose = f"companions.{name}: " if name else ""
+                raise ValueError(f"{whose}k is {k} but there are only {latents} latents; lower k")
+        for name in RESERVED & self.companions.keys():
+            raise ValueError(f"companions.{name}: this name is taken; choose another")
         return self
 
 
@@ -343,8 +370,10 @@ def _valid_names(place: tuple[Any, ...]) -> list[str]:
     """The keys that the schema knows at a place."""
     section: Any = Params
     for part in place:
-        members = {
-            get_args(each.model_fields["source"].annotation)[0]: each for each in get_args(section)
-        }
+        choices = get_args(section)
+        if get_origin(section) is dict:
+            section = choices[1]
+            continue
+        members = {get_args(each.model_fields["source"].annotation)[0]: each for each in choices}
         section = members.get(part) or section.model_fields[part].annotation
     return list(section.model_fields)

@@ -12,14 +12,15 @@ SHOW_AFTER_SECONDS = 2
 
 
 def progress(
-    items: Iterable[Item], what: str, unit: str, total: int | None = None
+    items: Iterable[Item], what: str, unit: str, total: int | None = None, initial: int = 0
 ) -> Iterator[Item]:
-    """Yield `items`, showing how far along `what` is, in `unit`s."""
+    """Yield `items`, showing how far along `what` is, in `unit`s; `initial` were done before."""
     yield from tqdm(
         items,
         desc=what,
         unit=unit,
         total=total,
+        initial=initial,
         disable=None,
         delay=SHOW_AFTER_SECONDS,
         dynamic_ncols=True,

@@ -6,6 +6,7 @@ import pytest
 from tickle_core import arrays, params
 from tickle_core.activations import writer
 from tickle_core.activations.store import open_store
+from tickle_core.dictionaries.recipe import MAIN, recipes
 
 D, ATOMS, ACTIVE = 32, 64, 3
 IMAGES, POSITIONS = 4000, 16
@@ -24,11 +25,21 @@ def planted(tmp_path_factory):
     return make_store(path, tokens.reshape(IMAGES, POSITIONS, D).astype(np.float32)), atoms
 
 
-def make_store(path, tokens):
+@pytest.fixture
+def store_of(tmp_path):
+    """Makes a store of tokens (N, positions, d), given as they are stored."""
+
+    def make(tokens, dtype="float32", name="a"):
+        return make_store(tmp_path / f"{name}.zarr", tokens, dtype)
+
+    return make
+
+
+def make_store(path, tokens, dtype="float32"):
     """A store of the tokens (N, positions, d); every fourth image is held out."""
     count, positions, d = tokens.shape
     ids = np.arange(count)
-    layout = writer.Layout(positions, d, 2, [], [4, positions // 4], "float32", count)
+    layout = writer.Layout(positions, d, 2, [], [4, positions // 4], dtype, count)
     writer.create_store(path, layout, ids, ids % 2, ids % 4 == 0)
     pooled, logits = tokens.mean(1), np.zeros((count, 2), np.float32)
     writer.StoreWriter(path).add(0, pooled, logits, tokens)
@@ -36,7 +47,7 @@ def make_store(path, tokens):
     return open_store(path)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def section():
     """A recipe that is quick on the planted tokens."""
 
@@ -46,12 +57,26 @@ def section():
             "latents": 2 * ATOMS,
             "k": ACTIVE,
             "l1": 0.1,
+            "precision": "float32",
+            "companions": {},
             "tokens": 1_500_000,
             "batch_size": 1024,
             "learning_rate": 0.003,
+            "dead_after": 100_000,
+            "patience": 50,
             "buffer_mib": 64,
             "top_images": 5,
         }
         return params.Sae(**(default | changes))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def recipe(section):
+    """The main SAE's recipe of such a section."""
+
+    def make(**changes):
+        return recipes(section(**changes), seed=0)[MAIN]
 
     return make

@@ -41,7 +41,14 @@ SMALL = {
     "layers": {"middle": "layer2", "late": "layer3"},
     # Small batches and shards: many moments at which to break off.
     "extract": {"train_images": None, "test_images": None, "batch_size": 2, "shard_mib": 1},
-    "sae": {"latents": 64, "k": 4, "tokens": 4096, "batch_size": 256, "top_images": 4},
+    "sae": {
+        "latents": 64,
+        "k": 4,
+        "companions": {"reseeded": {"seed": 1}},
+        "tokens": 4096,
+        "batch_size": 256,
+        "top_images": 4,
+    },
     "probes": {"train_images": 200, "strengths": [0.1], "control_clusters": 8, "shuffles": 2},
     "dimension": {"blocks": 5, "resamples": 5, "null_draws": 3},
     "report": {"latents": 2, "images_per_latent": 3},

@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from tickle_core import logistic
 from tickle_core.errors import TickleError
 from tickle_core.params import Probes
 from tickle_core.probes import linear
@@ -151,7 +152,7 @@ def test_chooses_the_strength_on_the_validation_part():
     chosen = linear.fit(
         train, test, SETTINGS.model_copy(update={"strengths": strengths[::-1]}), seed=0
     )["strength"]
-    fit_rows, validation_rows = linear.split_rows(train.labels, 0.2, seed=0)
+    fit_rows, validation_rows = logistic.split_rows(train.labels, 0.2, seed=0)
     scaled = StandardScaler().fit_transform(train.activations)
     scores = [
         LogisticRegression(C=strength, max_iter=1000)
@@ -197,27 +198,3 @@ def test_refuses_a_task_with_one_label(same):
     train = Examples(**columns | {same: np.zeros_like(columns[same])})
     with pytest.raises(TickleError, match="two labels to tell apart"):
         linear.fit(train, planted_images(60, 1), SETTINGS, seed=0)
-
-
-@given(
-    st.lists(st.integers(0, 4), min_size=2, max_size=80),
-    st.integers(0, 90),
-    st.integers(0, 2**32 - 1),
-)
-def test_a_draw_keeps_the_share_of_every_class(labels, count, seed):
-    labels = np.array(labels)
-    rows = linear.draw_rows(labels, count, seed)
-    assert len(rows) == min(count, len(labels))
-    assert np.array_equal(rows, np.unique(rows))
-    drawn = np.bincount(labels[rows], minlength=5)
-    ideal = np.bincount(labels, minlength=5) * len(rows) / len(labels)
-    assert np.all(np.abs(drawn - ideal) < 1)
-
-
-@given(st.lists(st.integers(0, 4), min_size=2, max_size=80), st.floats(0.01, 0.9))
-def test_a_split_uses_every_row_once(labels, validation_share):
-    fit_rows, validation_rows = linear.split_rows(np.array(labels), validation_share, seed=0)
-    assert np.array_equal(
-        np.sort(np.concatenate([fit_rows, validation_rows])), np.arange(len(labels))
-    )
-    assert len(validation_rows) >= 1

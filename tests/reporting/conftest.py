@@ -1,5 +1,6 @@
 """A small project on disk, as the stages before the report leave it."""
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import pytest
 from tickle_core import params
 from tickle_core.datasets import image_set
 from tickle_core.reporting import findings, page
-from tickle_core.results import write_json
+from tickle_core.results import read_json, write_json
 
 TEST_IMAGES = 40
 WIDTH = 6  # channels
+COMPANIONS = {"reseeded": {"seed": 1}, "plain": {"variant": "relu"}}
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,13 @@ class Project:
     metrics: Path
     settings: findings.Settings
 
+    def heat_maps(self, alias, image_ids, latents):
+        """What a map holds depends on image and latent alone; its patches differ."""
+        layer = read_json(self.data / "model" / "card.json")["layers"][f"module.{alias}"]
+        positions = len(layer["prefix"]) + math.prod(layer["grid"])
+        pairs = zip(image_ids.tolist(), latents.tolist(), strict=True)
+        return np.array([np.random.default_rng(pair).random(positions) for pair in pairs])
+
     def read(self, **changes):
         return findings.read(self.data, self.metrics, replace(self.settings, **changes))
 
@@ -29,7 +38,8 @@ class Project:
         """Write the report and return its files by relative name."""
         for folder in ("figures", "tables"):
             (out / folder).mkdir(parents=True)
-        page.write(self.read(**changes), out / "index.html", out / "figures", out / "tables")
+        found = self.read(**changes)
+        page.write(found, self.heat_maps, out / "index.html", out / "figures", out / "tables")
         return {
             str(path.relative_to(out)): path.read_bytes()
             for path in sorted(out.rglob("*"))
@@ -50,8 +60,11 @@ def build(
     layers=("early", "late"),
     class_names=("cat", "dog"),
     grid=(2, 2),
+    prefix=(),
     shape=(8, 8, 1),
     density=None,
+    companions=None,
+    spliced_accuracy=True,
 ):
     data, metrics = root / "data", root / "metrics"
     write_images(data / "dataset", class_names, shape)
@@ -65,7 +78,7 @@ def build(
         "top5": None,
         "notes": [],
         "parameters": 1234,
-        "layers": {f"module.{alias}": layer_entry(grid) for alias in layers},
+        "layers": {f"module.{alias}": layer_entry(grid, prefix) for alias in layers},
     }
     write_json(data / "model" / "card.json", card)
     for folder in ("probes", "sae", "dimension"):
@@ -75,11 +88,14 @@ def build(
         rng = np.random.default_rng(number)
         probes = probe_metrics(rng, len(class_names), grid)
         write_json(metrics / "probes" / f"{alias}.json", probes)
-        write_json(metrics / "sae" / f"{alias}.json", sae_metrics())
+        sae = sae_metrics(COMPANIONS if companions is None else companions, spliced_accuracy)
+        write_json(metrics / "sae" / f"{alias}.json", sae)
         write_json(metrics / "dimension" / f"{alias}.json", dimension_metrics(len(class_names)))
         folder = data / "sae" / alias
         folder.mkdir(parents=True)
-        latents, top_images = sae_tables(rng, density, positions=np.prod(grid) if grid else 4)
+        latents, top_images = sae_tables(
+            rng, density, positions=len(prefix) + np.prod(grid) if grid else 4
+        )
         latents.to_parquet(folder / "latents.parquet")
         top_images.to_parquet(folder / "top_images.parquet")
     return Project(data, metrics, make_settings(layers))
@@ -110,9 +126,13 @@ def make_settings(layers):
             latents=8,
             k=2,
             l1=0.1,
+            precision="float32",
+            companions={name: params.Companion(**change) for name, change in COMPANIONS.items()},
             tokens=100,
             batch_size=10,
             learning_rate=0.1,
+            dead_after=50,
+            patience=5,
             buffer_mib=1,
             top_images=4,
         ),
@@ -134,11 +154,11 @@ def write_images(out, class_names, shape):
     image_set.write_table(out, splits, labels, ["somewhere"] * count, contents, class_names)
 
 
-def layer_entry(grid):
+def layer_entry(grid, prefix):
     return {
         "shape": [WIDTH, *grid] if grid else [4, WIDTH],
         "layout": "NCHW" if grid else "NTC",
-        "prefix": [],
+        "prefix": list(prefix),
         "grid": list(grid) if grid else None,
         "clean_cut": True,
         "obstacle": "",
@@ -180,16 +200,60 @@ def probe_metrics(rng, classes, grid):
     }
 
 
-def sae_metrics():
+def sae_metrics(companions, spliced_accuracy):
+    """Main SAE, its null and the companions, each a change of the main one."""
+    count = 0
+
+    def judged(fvu, l0, kept):
+        accuracy = {"accuracy": share(0.9 * kept), "accuracy_drop": share(0.9 - 0.9 * kept)}
+        return {
+            "fvu": share(fvu),
+            "l0": share(l0),
+            "agreement": share(kept),
+            "kl": share(1.1 - kept),
+            **(accuracy if spliced_accuracy else dict.fromkeys(accuracy)),
+        }
+
+    def sae(**change):
+        nonlocal count
+        count += 1
+        recipe = {"variant": "topk", "latents": 8, "k": 2, "l1": 0.1, "precision": "float32"}
+        return {
+            **recipe,
+            "seed": 0,
+            "steps": 10,
+            "dead_share": {"value": 0.25, "n": 8},
+            **judged(0.2 + 0.01 * count, 2.0 + 0.1 * count, 0.9),
+            **change,
+        }
+
+    unspliced = dict.fromkeys(("accuracy", "accuracy_drop", "agreement", "kl"))
+    saes = {"main": sae(), "permuted": sae(fvu=share(0.7), **unspliced)}
+    components = {"zero": 0, "mean": 0, "pca_k": 2, "pca_m": WIDTH, "kmeans": 8, "random": 8}
+    kept = {"zero": 0.1, "mean": 0.2, "pca_k": 0.6, "pca_m": 1.0, "kmeans": 0.5, "random": 0.4}
     return {
-        "variant": "topk",
-        "latents": 8,
         "images": TEST_IMAGES,
         "tokens": 4 * TEST_IMAGES,
-        "fvu": share(0.2),
-        "fvu_permuted": share(0.7),
-        "l0": share(2.0),
-        "dead_share": {"value": 0.25, "n": 4 * TEST_IMAGES},
+        "clean_accuracy": share(0.9) if spliced_accuracy else None,
+        "saes": saes | {name: sae(**change) for name, change in companions.items()},
+        "baselines": {
+            name: {"components": components[name], **judged(1.05 - kept[name], 1.0, kept[name])}
+            for name in components
+        },
+        "pca_curve": [{"components": c, "fvu": 1 - c / WIDTH} for c in (1, 2, 4, WIDTH)],
+        "stability": {**share(0.8), "before": 0.3, "companion": "reseeded"},
+        "probe": {
+            "latents": share(0.8),
+            "activations": share(0.85),
+            "majority": share(0.5),
+            "shuffled": {"mean": 0.48, "n": TEST_IMAGES},
+        },
+        "classes": {
+            "telling_share": {"value": 0.6, "n": 7},
+            "chance": 0.05,
+            "median_auc": 0.7,
+            "median_null_auc": 0.6,
+        },
     }
 
 
@@ -227,8 +291,15 @@ def sae_tables(rng, density, positions):
         {
             "latent": range(8),
             "density": np.array(density, dtype=float),
+            "mean": [2.0 * each for each in density],
             "mean_square": [10.0 * each for each in density],
             "max": [float(each > 0) for each in density],
+            "top_class": ["cat" if each > 0 else "" for each in density],
+            "purity": [0.75 if each > 0 else np.nan for each in density],
+            # Latent 4 fires on all images alike: there is nothing to rank.
+            "best_class": ["dog" if each > 0 and each != 0.3 else "" for each in density],
+            "auc": [0.8 if each > 0 and each != 0.3 else np.nan for each in density],
+            "auc_null": [0.6 if each > 0 and each != 0.3 else np.nan for each in density],
         }
     )
     rows = [

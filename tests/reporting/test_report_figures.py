@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from tickle_core.reporting import plots
-from tickle_core.reporting.sections import dimension
+from tickle_core.reporting.sections import dimension, sae_figures
 from tickle_core.reporting.style import fixed_style, layer_colors, save_figure, short
 
 
@@ -69,11 +69,93 @@ def test_of_many_classes_the_extremes_are_drawn(make_project):
 
 
 def test_thirty_layers_fit_into_every_figure(make_project):
-    layers = make_project(layers=("one",)).read().metrics["dimension"]
-    many = {f"layer{n}": layers["one"] for n in range(30)}
+    metrics = make_project(layers=("one",)).read().metrics
+
+    def many(stage):
+        return {f"layer{n}": metrics[stage]["one"] for n in range(30)}
+
     with fixed_style():
-        for figure in (dimension.layer_figure(many), dimension.class_figure(many, ("cat", "dog"))):
+        for figure in (
+            dimension.layer_figure(many("dimension")),
+            dimension.class_figure(many("dimension"), ("cat", "dog")),
+            sae_figures.frontier_figure(many("sae")),
+            sae_figures.splice_figure(many("sae")),
+            sae_figures.meaning_figure(many("sae")),
+        ):
             figure.draw_without_rendering()
+
+
+def legend_of(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def points(axes):
+    """(L0, FVU) of everything that is drawn as a point."""
+    return [tuple(xy) for drawn in axes.collections for xy in drawn.get_offsets().tolist()]
+
+
+def test_the_frontier_of_a_single_autoencoder(make_project):
+    layers = make_project(companions={}).read().metrics["sae"]
+    with fixed_style():
+        figure = sae_figures.frontier_figure(layers)
+        figure.draw_without_rendering()
+    late = layers["late"]
+    drawn = [late["saes"]["main"], late["saes"]["permuted"]]
+    drawn += [late["baselines"]["kmeans"], late["baselines"]["random"]]
+    expected = {(each["l0"]["value"], each["fvu"]["value"]) for each in drawn}
+    assert set(points(figure.axes[1])) == expected
+    low, high = figure.axes[1].get_ylim()
+    assert all(low < fvu < high for _, fvu in expected)
+    assert legend_of(figure)[0] == "main (topk)"
+
+
+def test_many_companions_are_all_drawn_and_named_once_per_variant(make_project):
+    variants = ("topk", "batchtopk", "jumprelu", "matryoshka", "relu")
+    companions = {f"{v}{n}": {"variant": v, "latents": 2**n} for v in variants for n in range(3)}
+    layers = make_project(companions=companions).read().metrics["sae"]
+    with fixed_style():
+        figure = sae_figures.frontier_figure(layers)
+        figure.draw_without_rendering()
+    assert len(points(figure.axes[0])) == len(companions) + 4
+    assert legend_of(figure)[1:6] == list(variants)
+    assert len(set(legend_of(figure))) == len(legend_of(figure))
+
+
+def test_a_silent_autoencoder_has_no_place_on_the_frontier(make_project):
+    layers = make_project(companions={"silent": {"l0": {"value": 0.0, "interval": [0.0, 0.0]}}})
+    layers = layers.read().metrics["sae"]
+    with fixed_style():
+        figure = sae_figures.frontier_figure(layers)
+        figure.draw_without_rendering()
+    assert len(points(figure.axes[0])) == 4
+
+
+def test_splicing_without_accuracy_shows_agreement(make_project):
+    layers = make_project(spliced_accuracy=False).read().metrics["sae"]
+    with fixed_style():
+        kept, _ = sae_figures.splice_figure(layers).axes
+    drawn = {collection.get_label(): collection for collection in kept.collections}
+    x = drawn["sparse autoencoder"].get_offsets()[:, 0].tolist()
+    assert x == [layer["saes"]["main"]["agreement"]["value"] for layer in layers.values()]
+    assert kept.get_xlabel() == "share of images whose prediction stays"
+
+
+def test_a_divergence_of_zero_has_a_place(make_project):
+    layers = make_project().read().metrics["sae"]
+    layers["late"]["saes"]["main"]["kl"] = {"value": 0.0, "interval": [0.0, 0.0], "n": 5}
+    with fixed_style():
+        figure = sae_figures.splice_figure(layers)
+        figure.draw_without_rendering()
+    low, _ = figure.axes[1].get_xlim()
+    assert low == 0
+
+
+def test_of_a_last_row_that_is_not_full_the_row_above_is_labelled():
+    with fixed_style():
+        figure, panels = plots.panels(4, 3, 2.0, sharex=True)
+        figure.draw_without_rendering()
+    labelled = [any(text.get_visible() for text in axes.get_xticklabels()) for axes in panels]
+    assert labelled == [False, True, True, True]
 
 
 @pytest.mark.parametrize("count", [1, 2, 6, 7, 30])

@@ -1,4 +1,4 @@
-"""Which latents are shown, and where the patch is marked."""
+"""Which latents are shown, what is said of them, and where they fire."""
 
 import base64
 import io
@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tickle_core.reporting import gallery
+from tickle_core.reporting import embedding, gallery
 
 
 def decode(uri):
@@ -46,7 +46,7 @@ def test_latents_come_by_energy_without_dense_and_dead_ones():
 
 def test_the_gallery_shows_what_the_tables_hold(make_project):
     project = make_project()
-    shown = gallery.gallery(project.read())
+    shown = gallery.gallery(project.read(), project.heat_maps)
     late = shown.layers[1]
     assert (late.alias, [latent.number for latent in late.latents]) == ("late", [5, 4, 3])
     assert (late.dense, late.dense_energy_share) == (1, pytest.approx(0.9 / 1.96))
@@ -58,16 +58,67 @@ def test_the_gallery_shows_what_the_tables_hold(make_project):
     assert sum(count for _, count in late.latents[0].classes) == len(thumbs) == 4
 
 
+def test_a_latent_says_how_well_it_tells_a_class_or_that_there_is_none_to_tell(make_project):
+    project = make_project()
+    by_number = {
+        latent.number: latent
+        for latent in gallery.gallery(project.read(), project.heat_maps).layers[0].latents
+    }
+    five, four = by_number[5], by_number[4]
+    assert (five.best_class, five.auc, five.auc_null) == ("dog", 0.8, 0.6)
+    assert (five.top_class, five.purity) == ("cat", 0.75)
+    assert (four.best_class, four.auc, four.auc_null) == ("", None, None)
+
+
+def heat_of(thumb):
+    return decode(thumb.heat)[..., 3] / (255 * embedding.HEAT_OPACITY)
+
+
+@pytest.mark.parametrize("prefix", [[], ["class", "register"]])
+def test_heat_covers_the_patches_in_proportion_to_the_activation(make_project, prefix):
+    project = make_project(layers=("only",), grid=(2, 3), shape=(8, 12, 1), prefix=prefix)
+    findings = project.read()
+    [layer] = gallery.gallery(findings, project.heat_maps).layers
+    for latent in layer.latents:
+        peak = latent.thumbs[0].value  # the strongest of the row
+        for thumb in latent.thumbs:
+            asked = np.array([thumb.image_id]), np.array([latent.number])
+            [activation] = project.heat_maps("only", *asked)
+            expected = activation[len(prefix) :].reshape(2, 3) / peak
+            np.testing.assert_allclose(heat_of(thumb), expected, atol=0.004)
+
+
+@pytest.mark.parametrize("grid", [None, (1, 1)])
+def test_where_there_are_no_patches_to_tell_apart_nothing_is_worked_out(make_project, grid):
+    def refuse(*_):
+        raise AssertionError
+
+    project = make_project(grid=grid)
+    shown = gallery.gallery(project.read(), refuse)
+    assert not shown.has_heat
+    assert {t.heat for each in shown.layers[0].latents for t in each.thumbs} == {None}
+
+
+def test_the_heat_of_a_fine_grid_keeps_single_patches():
+    heat = np.zeros((100, 30))
+    heat[50, 11] = 1.0
+    drawn = decode(embedding.overlay(heat))[..., 3]
+    assert drawn.shape == (28, 28)
+    assert np.flatnonzero(drawn.any(axis=1)) == [14]
+    assert drawn.max() == round(255 * embedding.HEAT_OPACITY)
+
+
 def test_a_latent_with_few_images_shows_those(make_project):
     project = make_project(density=[0, 0, 0, 0, 0, 0, 0.4, 0])
-    latents = gallery.gallery(project.read()).layers[0].latents
+    latents = gallery.gallery(project.read(), project.heat_maps).layers[0].latents
     assert [(latent.number, len(latent.thumbs)) for latent in latents] == [(6, 2)]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_small_images_are_embedded_to_the_pixel(make_project, channels):
-    findings = make_project(shape=(8, 6, channels)).read()
-    shown = gallery.gallery(findings)
+    project = make_project(shape=(8, 6, channels))
+    findings = project.read()
+    shown = gallery.gallery(findings, project.heat_maps)
     assert shown.crisp
     for image_id, uri in shown.images.items():
         stored = findings.images.read([image_id])[0]
@@ -75,14 +126,16 @@ def test_small_images_are_embedded_to_the_pixel(make_project, channels):
 
 
 def test_photographs_are_compressed(make_project):
-    shown = gallery.gallery(make_project(shape=(96, 80, 3)).read())
+    project = make_project(shape=(96, 80, 3))
+    shown = gallery.gallery(project.read(), project.heat_maps)
     assert not shown.crisp
     assert {uri.split(";")[0] for uri in shown.images.values()} == {"data:image/jpeg"}
     assert {decode(uri).shape for uri in shown.images.values()} == {(96, 80, 3)}
 
 
 def test_large_images_are_made_smaller_and_keep_their_proportions(make_project):
-    shown = gallery.gallery(make_project(shape=(100, 200, 3)).read())
+    project = make_project(shape=(100, 200, 3))
+    shown = gallery.gallery(project.read(), project.heat_maps)
     assert not shown.crisp
     assert shown.size == (112, 56)
     assert {decode(uri).shape for uri in shown.images.values()} == {(56, 112, 3)}
@@ -90,9 +143,9 @@ def test_large_images_are_made_smaller_and_keep_their_proportions(make_project):
 
 @pytest.mark.parametrize("count", [1, 300, 3000, 100_000])
 def test_many_images_are_embedded_smaller(count):
-    height, width = gallery.embedded_size((224, 224), count)
+    height, width = embedding.embedded_size((224, 224), count)
     assert 48 <= height == width <= 112
-    assert count * height * width <= max(gallery.MOST_PIXELS * 1.05, count * 48**2)
+    assert count * height * width <= max(embedding.MOST_PIXELS * 1.05, count * 48**2)
 
 
 def test_agreement_by_chance_of_a_single_class_is_complete():

@@ -92,6 +92,11 @@ def test_layers_come_from_params_and_not_from_folders(report):
     assert b"early" in report["index.html"]
 
 
+def test_heat_maps_lie_over_the_images(html):
+    assert 'id="heat"' in html
+    assert '<image class="heat"' in html
+
+
 def test_no_path_of_the_machine_is_shown(html):
     assert "/some/where" not in html
 
@@ -110,6 +115,9 @@ def test_edge_cases_have_a_page(make_project, tmp_path, options):
     drawn = len(options.get("class_names", "ab")) <= 30
     assert ("figures/probes_confusion.svg" in report) == drawn
     assert "probes_confused" in html
+    # One patch, or none, is no map.
+    assert 'id="heat"' not in html
+    assert 'class="heat"' not in html
     if "density" in options:
         assert "No other latent fires" in html
 
@@ -121,9 +129,17 @@ def test_a_missing_input_is_named(make_project):
         project.read()
 
 
-def test_the_stage_needs_neither_torch_nor_sklearn_nor_pyplot():
-    heavy = "{'torch', 'sklearn', 'matplotlib.pyplot'}"
-    code = f"import sys, stages.report; sys.exit(bool({heavy} & set(sys.modules)))"
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("tickle_core.reporting.page", {"torch", "sklearn", "scipy", "matplotlib.pyplot"}),
+        ("stages.metrics", {"torch", "sklearn", "scipy", "matplotlib.pyplot"}),
+        # Heat maps need the autoencoder itself.
+        ("stages.report", {"sklearn", "scipy", "matplotlib.pyplot"}),
+    ],
+)
+def test_nothing_heavy_is_imported_without_need(module, heavy):
+    code = f"import sys, {module}; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
@@ -157,3 +173,34 @@ def test_a_model_without_accuracy_a_transformer_and_small_classes_are_shown(make
     assert "no: a skip" in html
     assert "class token</span>" in html
     assert "No class has 10 held-out images" in html
+
+
+def test_an_autoencoder_alone_on_a_model_of_other_classes_is_shown(make_project, tmp_path):
+    project = make_project(spliced_accuracy=False, companions={})
+    for alias in ("early", "late"):
+        edit_json(
+            project.metrics / f"sae/{alias}.json",
+            lambda found: found.update(stability=None, probe=None),
+        )
+    report = project.write(tmp_path)
+    html = report["index.html"].decode()
+    assert "the model predicts the same for 90.0\u202f% of the images" in html
+    header = report["tables/sae.csv"].decode().splitlines()[0]
+    assert "agreement,agreement_low" in header
+    assert "accuracy" not in header
+    assert project.read().headline["sae_spliced_accuracy_drop"] == {"value": None}
+    for absent in ("Stability: with", "Probe: how well", "Beside the main one"):
+        assert absent not in html
+
+
+def test_what_splicing_costs_stands_beside_mean_ablation(project, html):
+    assert (
+        "goes from 90.0\u202f% to 81.0\u202f%, with the mean of its tokens to 18.0\u202f%." in html
+    )
+    drop = project.read().headline["sae_spliced_accuracy_drop"]
+    assert (drop["value"], drop["null"]) == (pytest.approx(0.09), pytest.approx(0.72))
+
+
+def test_companions_are_listed_with_what_they_change(html):
+    assert "<dt>companions.reseeded</dt><dd>seed 1</dd>" in html
+    assert "<dt>companions.plain</dt><dd>variant relu</dd>" in html

@@ -6,7 +6,7 @@ import io
 import pytest
 
 from tickle_core.reporting import overview, tables
-from tickle_core.reporting.sections import dimension, probes, sae
+from tickle_core.reporting.sections import dimension, probes, sae, sae_tables
 from tickle_core.reporting.tables import Column, Table
 
 COLUMNS = (
@@ -40,6 +40,13 @@ def test_a_value_that_is_null_or_missing_stays_empty(tmp_path):
     [found] = read_csv(table, tmp_path)
     assert found == {"name": "a", "share": "", "share_low": "", "share_high": "", "n": ""}
     assert "a & -- & --" in tables.latex(table)
+
+
+def test_what_rounds_to_zero_has_no_sign(tmp_path):
+    table = make_table({"name": "a", "share": {"value": -0.0001, "interval": [-0.6, -0.0]}})
+    assert table.texts()[0][1] == ("0.000", "[\N{MINUS SIGN}0.600, 0.000]")
+    [found] = read_csv(table, tmp_path)
+    assert (found["share"], found["share_low"], found["share_high"]) == ("0.000", "-0.600", "0.000")
 
 
 @pytest.mark.parametrize(
@@ -93,3 +100,22 @@ def test_confused_pairs_are_the_largest_errors():
     rows = probes.confused_table(pooled, ("a", "unused", "b", "c")).rows
     found = [(row["true"], row["predicted"], row["images"], row["n"]) for row in rows]
     assert found == [("b", "a", 4, 9), ("c", "b", 2, 9), ("a", "b", 1, 10)]
+
+
+def test_every_autoencoder_and_baseline_of_every_layer_has_a_row(make_project):
+    companions = {
+        "also": {},
+        "half": {"precision": "bfloat16"},
+        "plain": {"variant": "relu", "l1": 0.02},
+    }
+    layers = make_project(companions=companions).read().metrics["sae"]
+    rows = sae_tables.dictionary_table(layers).rows
+    assert len(rows) == len({(row["layer"], row["dictionary"]) for row in rows}) == 2 * 11
+    late = [row["dictionary"] for row in rows if row["layer"] == "late"]
+    assert late[:5] == ["main", "plain", "also", "half", "permuted dimensions"]
+    by_name = {row["dictionary"]: row for row in rows if row["layer"] == "late"}
+    assert by_name["half"]["variant"] == "topk, bfloat16"
+    # What k is says nothing about this variant; its penalty does.
+    assert (by_name["plain"]["variant"], by_name["plain"]["k"]) == ("relu, L1 0.02", None)
+    assert by_name["permuted dimensions"]["kl"] is None
+    assert by_name["k-means"]["latents"] == layers["late"]["baselines"]["kmeans"]["components"]

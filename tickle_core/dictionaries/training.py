@@ -1,101 +1,252 @@
-"""Training a sparse autoencoder from the activation store's shuffled token stream."""
+"""Training sparse autoencoders, several at once, on one shuffled stream of train tokens."""
 
 import itertools
 import math
-from collections.abc import Iterator
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from tickle_core import params, streams
+from tickle_core import params
 from tickle_core.activations.store import ActivationStore
+from tickle_core.dictionaries import checkpoint, objectives, selection
+from tickle_core.dictionaries.recipe import Recipe
 from tickle_core.dictionaries.sae import SparseAutoencoder
+from tickle_core.dictionaries.stream import Sample, permute_dimensions, token_batches
 from tickle_core.progress import progress
 
-SAMPLE_TOKENS = 65_536  # for centring, scaling and the initial dictionary
 WARM_UP_SHARE = 0.05
 CLIP_NORM = 1.0
+CHECKS = 50  # on held-out tokens, in a training that is not stopped early
+GAIN = 0.001  # of the FVU, that counts as an improvement
+INITIAL_TOKENS = 4096
+CHECKPOINT_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Trained:
+    """An SAE that acts on raw activations, how it was made, and from how many batches."""
+
+    sae: SparseAutoencoder
+    recipe: Recipe
+    steps: int
 
 
 def train(
-    store: ActivationStore, section: params.Sae, seed: int, device: torch.device
-) -> SparseAutoencoder:
-    """Train on tokens of the train split.
+    store: ActivationStore,
+    rows: np.ndarray,
+    sample: Sample,
+    held_out: torch.Tensor,
+    recipes: dict[str, Recipe],
+    section: params.Sae,
+    seed: int,
+    scratch: Path,
+) -> dict[str, Trained]:
+    """Train one SAE per recipe.
 
-    loss = mean_n ||a_n - D(E(a_n))||^2, for the relu variant plus l1 * mean_n ||E(a_n)||_1, on
-    activations that are centred and scaled to a mean squared norm of 1. The decoder starts from
-    data points, the encoder as its transpose; Adam with warm-up and cosine decay, clipped
-    gradients, unit-norm decoder. The returned weights act on raw activations.
+    Every batch is read, centred and scaled once and serves them all. Adam with warm-up and cosine
+    decay; gradients lose their part along the decoder's rows and are clipped; the decoder keeps
+    unit norm. An SAE whose held-out FVU has stopped falling is done.
 
-    Memory: the token pool (`buffer_mib`), one batch of latents, the weights; none of it grows
-    with the number of images.
+    Every CHECKPOINT_SECONDS everything is written to `scratch`, and a training that was killed goes on
+    from there to the same weights.
+
+    Memory: the pool of tokens (`section.buffer_mib`), one batch and its active latents, the
+    weights with their optimizers; none of it grows with the number of images.
+
+    Parameters
+    ----------
+    rows
+        Rows of the store to learn from, ascending.
+    sample
+        Of their tokens, on the device to train on.
+    held_out
+        Raw tokens (n, d) of other images of the train split.
+    recipes
+        By name; their numbers of steps and their batch sizes are the section's.
+    scratch
+        An existing folder of this training's own.
     """
-    mean, scale, sample = _sample(store, section, seed)
-    mean, scale = torch.from_numpy(mean).to(device), torch.tensor(scale, device=device)
-    sae = _initialize(torch.from_numpy(sample), section, seed).to(device)
-    optimizer = torch.optim.Adam(sae.parameters(), lr=section.learning_rate, fused=True)
-    steps = max(1, section.tokens // section.batch_size)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: _learning_rate(step, steps)
-    )
-    batches = itertools.islice(token_batches(store, section, seed), steps)
-    for batch in progress(batches, f"training {section.variant} SAE", "batch", total=steps):
-        acts = (torch.from_numpy(batch).to(device) - mean) / scale
-        latents = sae.encode(acts)
-        loss = (sae.decode(latents) - acts).square().sum(1).mean()
-        if section.variant == "relu":
-            loss = loss + section.l1 * latents.sum(1).mean()
-        optimizer.zero_grad()
-        loss.backward()
+    trainees = {name: Trainee(recipe, sample) for name, recipe in recipes.items()}
+    steps = max(trainee.recipe.steps for trainee in trainees.values())
+    check_every = max(1, steps // CHECKS)
+    held_out = sample.standardized(held_out.to(sample.mean.device))
+    done = _resume(scratch, trainees)
+    pool_bytes = section.buffer_mib * 2**20
+    stream = token_batches(store, rows, section.batch_size, pool_bytes, seed, first=done)
+    batches = itertools.islice(stream, steps - done)
+    saved = time.monotonic()
+    for batch in progress(batches, "training SAEs", "batch", total=steps, initial=done):
+        acts = sample.standardized(batch.to(sample.mean.device))
+        for trainee in trainees.values():
+            if not trainee.done:
+                trainee.step(acts)
+        done += 1
+        if done % check_every == 0 or done == steps:
+            for trainee in trainees.values():
+                if not trainee.done:
+                    trainee.check(held_out)
+        if all(trainee.done for trainee in trainees.values()):
+            break
+        if time.monotonic() - saved > CHECKPOINT_SECONDS:
+            _save(scratch, done, trainees)
+            saved = time.monotonic()
+    _save(scratch, done, trainees)
+    for trainee in trainees.values():
+        trainee.sae.fold(sample.mean, sample.scale)
+    return {
+        name: Trained(trainee.sae.eval().requires_grad_(False), trainee.recipe, trainee.steps)
+        for name, trainee in trainees.items()
+    }
+
+
+class Trainee:
+    """An SAE in training.
+
+    Attributes
+    ----------
+    sae
+        Acts on centred and scaled activations.
+    steps
+        Batches that it has learnt from.
+    done
+        Whether its training is over.
+    """
+
+    def __init__(self, recipe: Recipe, sample: Sample):
+        self.recipe = recipe
+        self.sae = initial(sample, recipe)
+        self.done = False
+        learnt = [weight for weight in self.sae.parameters() if weight.requires_grad]
+        self._optimizer = torch.optim.Adam(learnt, lr=recipe.learning_rate, fused=True)
+        self.steps = 0
+        self._best, self._stale = math.inf, 0
+        # Tokens since each latent was last active.
+        self._silence = torch.zeros(recipe.latents, dtype=torch.int64, device=sample.mean.device)
+
+    def step(self, acts: torch.Tensor) -> None:
+        """Learn from one batch (n, d)."""
+        acts = self.view(acts, self.steps)
+        sae = self.sae
+        dead = (self._silence >= self.recipe.dead_after).nonzero()[:, 0]
+        loss = objectives.loss(sae, acts, self.recipe, dead)
+        self._optimizer.zero_grad()
+        loss.total.backward()
         sae.remove_parallel_gradient()
         torch.nn.utils.clip_grad_norm_(sae.parameters(), CLIP_NORM)
-        optimizer.step()
-        schedule.step()
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.recipe.learning_rate * rate(self.steps, self.recipe.steps)
+        self._optimizer.step()
         sae.normalize_decoder()
-    sae.fold(mean, scale)
-    return sae.eval()
+        with torch.no_grad():
+            sae.threshold.clamp_min_(0)
+        self._silence += len(acts)
+        self._silence.index_fill_(0, loss.codes.latents, 0)
+        self.steps += 1
+
+    def check(self, held_out: torch.Tensor) -> None:
+        """Stop if the FVU of held-out tokens (n, d) has not fallen for some time."""
+        acts = self.view(held_out, 0)
+        calibrate(self.sae, acts)
+        with torch.no_grad():
+            error = self.sae.decode_codes(self.sae.codes(acts)) - acts
+        fvu = float(error.square().sum() / (acts - acts.mean(0)).square().sum())
+        if fvu < self._best * (1 - GAIN):
+            self._best, self._stale = fvu, 0
+        else:
+            self._stale += 1
+        self.done = self._stale >= self.recipe.patience or self.steps >= self.recipe.steps
+
+    def view(self, acts: torch.Tensor, number: int) -> torch.Tensor:
+        """What this SAE sees of a batch: the null one, its dimensions permuted."""
+        if not self.recipe.permuted:
+            return acts
+        return permute_dimensions(acts, np.random.default_rng([self.recipe.seed, number]))
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next step depends on."""
+        return {
+            "sae": self.sae.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "silence": self._silence,
+            "numbers": [self.steps, self._best, self._stale, self.done],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Become what `state` was taken of."""
+        self.sae.load_state_dict(state["sae"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._silence = state["silence"]
+        self.steps, self._best, self._stale, self.done = state["numbers"]
 
 
-def token_batches(store: ActivationStore, section: params.Sae, seed: int) -> Iterator[np.ndarray]:
-    """Endless shuffled batches of train tokens, (batch_size, d) float32."""
-    rng = np.random.default_rng(seed)
-    while True:
-        chunks = streams.random_chunks(store.tokens, store.train_rows, rng)
-        tokens = ((block.reshape(-1, block.shape[-1]),) for _, block in chunks)
-        for (batch,) in streams.mix(tokens, section.batch_size, section.buffer_mib * 2**20, rng):
-            # By torch: NumPy takes ten times as long to widen half precision.
-            yield torch.from_numpy(store.decode(batch)).float().numpy()
-
-
-def _sample(
-    store: ActivationStore, section: params.Sae, seed: int
-) -> tuple[np.ndarray, np.float32, np.ndarray]:
-    """Mean (d,) and scale of the activations, and tokens (n, d) already centred and scaled."""
-    needed = -(-max(SAMPLE_TOKENS, section.latents) // section.batch_size)
-    # Another seed than the training stream's, whose first batches would otherwise be these.
-    batches = itertools.islice(token_batches(store, section, seed + 1), needed)
-    tokens = np.concatenate(list(batches))
-    mean = tokens.mean(0, dtype=np.float64).astype(np.float32)
-    tokens -= mean
-    scale = np.float32(np.sqrt(np.square(tokens, dtype=np.float64).sum(1).mean()))
-    return mean, scale, tokens / scale
-
-
-def _initialize(sample: torch.Tensor, section: params.Sae, seed: int) -> SparseAutoencoder:
-    """Dictionary directions are data points; the encoder looks along them."""
-    generator = torch.Generator().manual_seed(seed)
-    chosen = torch.randperm(len(sample), generator=generator)[: section.latents]
-    sae = SparseAutoencoder(sample.shape[1], section.latents, section.variant, section.k)
+def initial(sample: Sample, recipe: Recipe) -> SparseAutoencoder:
+    """An SAE before training: its directions are data points, the encoder looks along them."""
+    acts = sample.standardized(sample.tokens)
+    if recipe.permuted:
+        acts = permute_dimensions(acts, np.random.default_rng(recipe.seed))
+    generator = torch.Generator().manual_seed(recipe.seed)
+    # Drawn with replacement where there are fewer tokens than latents.
+    chosen = torch.randperm(max(len(acts), recipe.latents), generator=generator) % len(acts)
+    sae = SparseAutoencoder(acts.shape[1], recipe.latents, recipe.variant, recipe.k)
+    sae.to(acts.device)
     with torch.no_grad():
-        sae.w_dec.copy_(sample[chosen])
+        sae.w_dec.copy_(acts[chosen[: recipe.latents].to(acts.device)])
         sae.normalize_decoder()
-        sae.w_enc.copy_(sae.w_dec.T)
+        sae.w_enc.copy_(sae.w_dec)
+        some = acts[:INITIAL_TOKENS]
+        if recipe.variant not in ("topk", "relu"):
+            _set_threshold(sae, some)
+        # Active latents overlap, and together would overshoot by far.
+        rebuilt = sae.decode_codes(sae.codes(some))
+        shrink = (rebuilt * some).sum() / rebuilt.square().sum()
+        sae.w_enc *= shrink
+        sae.threshold *= shrink
     return sae
 
 
-def _learning_rate(step: int, steps: int) -> float:
-    """Share of the full rate: linear warm-up, then cosine to zero."""
+def calibrate(sae: SparseAutoencoder, acts: torch.Tensor) -> None:
+    """Set the threshold of an SAE that was trained on whole batches' largest entries.
+
+    At it, k latents per token are active on the average of the given activations (n, d). The
+    other variants have no such threshold.
+    """
+    if sae.variant in ("batchtopk", "matryoshka"):
+        _set_threshold(sae, acts)
+
+
+@torch.no_grad()
+def _set_threshold(sae: SparseAutoencoder, acts: torch.Tensor) -> None:
+    _, smallest = selection.largest_pattern(
+        lambda: selection.pre_activations(acts, sae.w_enc, sae.b_enc, "float32"),
+        sae.k * len(acts),
+        float(sae.threshold[0]),
+    )
+    # Just below it, since what is active lies above the threshold.
+    sae.threshold.fill_(smallest * (1 - 1e-6))
+
+
+def rate(step: int, steps: int) -> float:
+    """Share of the full learning rate: linear warm-up, then cosine to zero."""
     warm_up = max(1, int(WARM_UP_SHARE * steps))
     if step < warm_up:
         return (step + 1) / warm_up
     return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, steps - warm_up)))
+
+
+def _save(scratch: Path, steps: int, trainees: dict[str, Trainee]) -> None:
+    states = {name: trainee.state() for name, trainee in trainees.items()}
+    checkpoint.save(scratch, {"steps": steps, "trainees": states})
+
+
+def _resume(scratch: Path, trainees: dict[str, Trainee]) -> int:
+    """Take up what was saved, if anything was; the number of batches that it has seen."""
+    saved = checkpoint.load(scratch)
+    if saved is None:
+        return 0
+    for name, trainee in trainees.items():
+        trainee.restore(saved["trainees"][name])
+    return saved["steps"]

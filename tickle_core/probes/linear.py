@@ -10,17 +10,16 @@ from typing import Any
 
 import numpy as np
 from sklearn.cluster import KMeans
-from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from tickle_core import logistic
 from tickle_core.errors import TickleError
 from tickle_core.params import Probes
 from tickle_core.progress import progress
-from tickle_core.statistics import percentile_interval, proportion_interval
+from tickle_core.statistics import percentile_interval
 
 RESAMPLES = 10_000
-MOST_ITERATIONS = 1000
 
 
 @dataclass(frozen=True)
@@ -40,45 +39,6 @@ class Examples:
     activations: np.ndarray
     labels: np.ndarray
     thumbnails: np.ndarray
-
-
-def draw_rows(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Draw rows at random so that every class keeps its share.
-
-    Parameters
-    ----------
-    labels
-        (n,), the class of each row.
-    count
-        How many rows to draw; all of them if there are fewer.
-
-    Returns
-    -------
-    (min(count, n),), sorted row numbers; each class's share of them is exact to within one row.
-    """
-    rng = np.random.default_rng(seed)
-    _, class_of_row, sizes = np.unique(labels, return_inverse=True, return_counts=True)
-    count = min(count, len(labels))
-    # Whole rows first; those still missing go to the classes with the largest remainders.
-    taken, remainder = np.divmod(sizes * count, len(labels))
-    neediest = np.lexsort((rng.random(len(sizes)), -remainder))
-    taken[neediest[: count - taken.sum()]] += 1
-    order = rng.permutation(len(labels))
-    drawn = [order[class_of_row[order] == c][:some] for c, some in enumerate(taken)]
-    return np.sort(np.concatenate(drawn))
-
-
-def split_rows(
-    labels: np.ndarray, validation_share: float, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Split the train rows, class by class, into a part to fit on and a part to validate on.
-
-    Returns
-    -------
-    Sorted row numbers of the two parts; the validation part holds at least one row.
-    """
-    validation = draw_rows(labels, max(1, round(validation_share * len(labels))), seed)
-    return np.setdiff1d(np.arange(len(labels)), validation), validation
 
 
 def fit(train: Examples, test: Examples, settings: Probes, seed: int) -> dict[str, Any]:
@@ -133,9 +93,11 @@ def fit(train: Examples, test: Examples, settings: Probes, seed: int) -> dict[st
         scaler = StandardScaler().fit(train.activations.astype(np.float64))
         x_train = scaler.transform(train.activations.astype(np.float64))
         x_test = scaler.transform(test.activations.astype(np.float64))
-        parts = split_rows(train.labels, settings.validation_share, seed)
+        parts = logistic.split_rows(train.labels, settings.validation_share, seed)
+        for labels in tasks:
+            _refuse_one_label(labels[parts[0]])
         probe, control, *shuffled = [
-            _probe(x_train, labels, x_test, parts, settings.strengths)
+            logistic.fit(x_train, labels, x_test, parts, settings.strengths)
             for labels in progress(tasks, "linear probes", "probe")
         ]
 
@@ -145,12 +107,12 @@ def fit(train: Examples, test: Examples, settings: Probes, seed: int) -> dict[st
     n = len(test.labels)
     classes = np.union1d(train.labels, test.labels)
     return {
-        "accuracy": _share(right),
+        "accuracy": logistic.accuracy(probe.predicted, test.labels),
         "chance": {
-            "majority": _share(test.labels == np.bincount(train.labels).argmax()),
+            "majority": logistic.accuracy(np.bincount(train.labels).argmax(), test.labels),
             "shuffled": {"mean": float(np.mean(by_chance)), "values": by_chance, "n": n},
         },
-        "control": {**_share(control_right), "clusters": clusters},
+        "control": {**logistic.accuracy(control.predicted, control_test), "clusters": clusters},
         "selectivity": {
             "value": float(right.mean() - control_right.mean()),
             "interval": _difference_interval(right, control_right, bootstrap_rng),
@@ -158,51 +120,19 @@ def fit(train: Examples, test: Examples, settings: Probes, seed: int) -> dict[st
         },
         "strength": probe.strength,
         "converged": all(fitted.converged for fitted in (probe, control, *shuffled)),
-        "classes": [
-            {"label": int(label), **_share(right[test.labels == label])} for label in classes
-        ],
+        "classes": [_class_accuracy(label, probe.predicted, test.labels) for label in classes],
         "confusion": _confusion(test.labels, probe.predicted, classes),
     }
 
 
-@dataclass(frozen=True)
-class _Fitted:
-    predicted: np.ndarray  # (m,), labels of the test images
-    strength: float
-    converged: bool
-
-
-def _probe(
-    x_train: np.ndarray,
-    labels: np.ndarray,
-    x_test: np.ndarray,
-    parts: tuple[np.ndarray, np.ndarray],
-    strengths: list[float],
-) -> _Fitted:
-    """Choose C on the validation part, refit on all train rows, predict the test rows."""
-    fit_rows, validation_rows = parts
-    present = np.unique(labels[fit_rows])
+def _refuse_one_label(labels: np.ndarray) -> None:
+    present = np.unique(labels)
     if len(present) < 2:
         raise TickleError(
             f"a linear probe needs two labels to tell apart, but all train images have "
             f"{present.tolist()}: the data set needs two classes, and the control task more "
             "clusters (probes.control_clusters)"
         )
-    model = LogisticRegression(max_iter=MOST_ITERATIONS, warm_start=True)
-    accuracies = {}
-    converged = True
-    # From the strongest penalty to the weakest, each fit starts where the last one ended.
-    for strength in sorted(strengths):
-        model.set_params(C=strength).fit(x_train[fit_rows], labels[fit_rows])
-        accuracies[strength] = model.score(x_train[validation_rows], labels[validation_rows])
-        converged &= _has_converged(model)
-    best = max(accuracies, key=accuracies.get)
-    model = LogisticRegression(C=best, max_iter=MOST_ITERATIONS).fit(x_train, labels)
-    return _Fitted(model.predict(x_test), best, converged and _has_converged(model))
-
-
-def _has_converged(model: LogisticRegression) -> bool:
-    return bool(model.n_iter_.max() < MOST_ITERATIONS)
 
 
 def _control_labels(
@@ -219,13 +149,9 @@ def _control_labels(
     return label_of_cluster[kmeans.labels_], label_of_cluster[of_test], clusters
 
 
-def _share(right: np.ndarray) -> dict[str, Any]:
-    """The share of True, with its Wilson interval and n; null where there is nothing to count."""
-    n = len(right)
-    if n == 0:
-        return {"value": None, "interval": None, "n": 0}
-    interval = proportion_interval(int(right.sum()), n)
-    return {"value": float(right.mean()), "interval": list(interval), "n": n}
+def _class_accuracy(label: int, predicted: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    of_class = labels == label
+    return {"label": int(label), **logistic.accuracy(predicted[of_class], labels[of_class])}
 
 
 def _difference_interval(

@@ -5,29 +5,23 @@ that fire on more than half of the tokens come first in that order and say least
 most tokens share. They are counted, and left out of the gallery.
 """
 
-import base64
-import io
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-from tickle_core.datasets.image_set import ImageSet
+from tickle_core.reporting import embedding
 from tickle_core.reporting.findings import Findings
 
 DENSE = 0.5  # share of tokens above which a latent is left out
 CHANCE_DRAWS = 2000
 
-# Sides in pixels of the embedded images. Up to LOSSLESS_SIDE they are embedded as they are, as a
-# pixel of theirs counts; photographs are compressed.
-LOSSLESS_SIDE = 64
-LARGEST_SIDE = 112
-SMALLEST_SIDE = 48
-MOST_PIXELS = 4_000_000  # of all of them together: a page of a few MB
-READ_AT_ONCE = 256
+# (alias, image ids (n,), latents (n,)) -> each latent's activation at every position of its image,
+# (n, positions).
+HeatMaps = Callable[[str, np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -41,6 +35,9 @@ class Thumb:
         where the strongest token is no patch.
     token
         What it is then: class or register; else empty.
+    heat
+        Data URI of the latent's activation over the patches, to be laid over the image; None
+        where there are no patches to tell apart.
     """
 
     image_id: int
@@ -48,17 +45,35 @@ class Thumb:
     value: float
     mark: tuple[float, float, float, float] | None
     token: str
+    heat: str | None
 
 
 @dataclass(frozen=True)
 class Latent:
-    """A latent with its top images, and how these spread over classes, most frequent first."""
+    """A latent with its top images.
+
+    Attributes
+    ----------
+    classes
+        How the shown images spread over classes, most frequent first.
+    top_class, purity
+        The most frequent class among all top images that were kept, and its share of them.
+    best_class, auc, auc_null
+        The class whose images the latent ranks highest, how well it does so, and what its best
+        class reaches under shuffled labels (95 % quantile); auc is None where there is no class
+        to try.
+    """
 
     number: int
     density: float
     energy_share: float
     thumbs: list[Thumb]
     classes: list[tuple[str, int]]
+    top_class: str
+    purity: float
+    best_class: str
+    auc: float | None
+    auc_null: float | None
 
 
 @dataclass(frozen=True)
@@ -97,13 +112,18 @@ class Gallery:
     chance_agreement: int
 
     @property
+    def has_heat(self) -> bool:
+        """Whether some image has a heat map."""
+        return any(t.heat for layer in self.layers for each in layer.latents for t in each.thumbs)
+
+    @property
     def leading_classes(self) -> list[str]:
         """The classes that some shown latent fires for most, in alphabetical order."""
         latents = [latent for layer in self.layers for latent in layer.latents]
         return sorted({latent.classes[0][0] for latent in latents if latent.classes})
 
 
-def gallery(findings: Findings) -> Gallery:
+def gallery(findings: Findings, heat_maps: HeatMaps) -> Gallery:
     """The strongest latents of every layer, as many as params.yaml asks for."""
     section = findings.settings.report
     ranked = {alias: strongest(table, section.latents) for alias, table in findings.latents.items()}
@@ -112,24 +132,26 @@ def gallery(findings: Findings) -> Gallery:
         for alias in findings.layers
     }
     ids = np.unique(np.concatenate([top["image_id"] for top in tops.values()]).astype(np.int64))
-    height, width = embedded_size(findings.images.images.shape[1:3], len(ids))
+    pixels = findings.images.images.shape[1:3]
+    size = embedding.embedded_size(pixels, len(ids))
     class_of = findings.images.table["class_name"].to_numpy()
     layers = []
     for alias, table in findings.latents.items():
         layer = findings.card["layers"][findings.settings.layers[alias]]
         energy = table["mean_square"] / (table["mean_square"].sum() or 1)
         is_dense = table["density"] > DENSE
+        top = tops[alias].assign(heat=heat_overlays(alias, tops[alias], layer, heat_maps))
         latents = [
-            _latent(table.loc[row], energy[row], tops[alias], class_of, layer, (height, width))
+            _latent(table.loc[row], energy[row], top, class_of, layer, size)
             for row in ranked[alias].index
         ]
         layers.append(LayerGallery(alias, latents, int(is_dense.sum()), energy[is_dense].sum()))
     labels = findings.images.table["label"].to_numpy()[findings.held_out]
     return Gallery(
         layers=layers,
-        images=embed(findings.images, ids, (height, width)),
-        size=(width, height),
-        crisp=_is_small(findings.images.images.shape[1:3]),
+        images=embedding.embed(findings.images, ids, size),
+        size=size[::-1],
+        crisp=embedding.is_small(pixels),
         chance_agreement=chance_agreement(
             labels, section.images_per_latent, findings.settings.seed
         ),
@@ -147,6 +169,20 @@ def top_images(table: pd.DataFrame, latents: pd.DataFrame, count: int) -> pd.Dat
     """The first `count` ranks of the given latents, in the order of rank."""
     rows = table[table["latent"].isin(latents["latent"]) & (table["rank"] < count)]
     return rows.sort_values(["latent", "rank"])
+
+
+def heat_overlays(
+    alias: str, tops: pd.DataFrame, layer: dict[str, Any], heat_maps: HeatMaps
+) -> list[str | None]:
+    """Data URI of the heat map of each row of `tops`, relative to the latent's strongest image."""
+    grid = layer["grid"]
+    # A single patch is the whole image, and its value is written below it.
+    if grid is None or grid[0] * grid[1] == 1 or tops.empty:
+        return [None] * len(tops)
+    maps = heat_maps(alias, tops["image_id"].to_numpy(), tops["latent"].to_numpy())
+    patches = maps[:, len(layer["prefix"]) :].reshape(-1, *grid)
+    peaks = tops.groupby("latent")["value"].transform("max")
+    return [embedding.overlay(each / peak) for each, peak in zip(patches, peaks, strict=True)]
 
 
 def mark(
@@ -168,43 +204,6 @@ def chance_agreement(labels: np.ndarray, count: int, seed: int) -> int:
     return int(np.quantile(drawn.max(axis=1), 0.95, method="higher"))
 
 
-def embedded_size(size: tuple[int, int], count: int) -> tuple[int, int]:
-    """(height, width) at which `count` images of a size are embedded."""
-    if _is_small(size):
-        return size
-    affordable = (MOST_PIXELS / max(1, count)) ** 0.5
-    side = min(max(SMALLEST_SIDE, affordable), LARGEST_SIDE, max(size))
-    return tuple(max(1, round(side * length / max(size))) for length in size)
-
-
-def embed(images: ImageSet, ids: np.ndarray, size: tuple[int, int]) -> dict[int, str]:
-    """Data URI of each image, at `size` (height, width): PNG if it is small, else JPEG."""
-    uris = {}
-    for start in range(0, len(ids), READ_AT_ONCE):
-        block = ids[start : start + READ_AT_ONCE]
-        for image_id, pixels in zip(block.tolist(), images.read(block), strict=True):
-            uris[image_id] = _data_uri(pixels, size)
-    return uris
-
-
-def _is_small(size: tuple[int, int]) -> bool:
-    return max(size) <= LOSSLESS_SIDE
-
-
-def _data_uri(pixels: np.ndarray, size: tuple[int, int]) -> str:
-    # Pillow takes a grey image without its channel axis.
-    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
-    file = io.BytesIO()
-    if _is_small(pixels.shape[:2]):
-        kind = "png"
-        image.save(file, "PNG", optimize=True)
-    else:
-        kind = "jpeg"
-        small = image.resize((size[1], size[0]), Image.Resampling.BOX)
-        small.save(file, "JPEG", quality=85, subsampling=0)
-    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
 def _latent(
     row: pd.Series,
     energy_share: float,
@@ -221,8 +220,21 @@ def _latent(
             top.value,
             mark(top.position - len(prefix), layer["grid"], size),
             prefix[top.position] if top.position < len(prefix) else "",
+            top.heat,
         )
         for top in tops[tops["latent"] == row["latent"]].itertuples()
     ]
     counts = Counter(thumb.class_name for thumb in thumbs)
-    return Latent(int(row["latent"]), row["density"], energy_share, thumbs, counts.most_common())
+    told = pd.notna(row["auc"])
+    return Latent(
+        number=int(row["latent"]),
+        density=row["density"],
+        energy_share=energy_share,
+        thumbs=thumbs,
+        classes=counts.most_common(),
+        top_class=row["top_class"],
+        purity=row["purity"],
+        best_class=row["best_class"],
+        auc=row["auc"] if told else None,
+        auc_null=row["auc_null"] if told else None,
+    )

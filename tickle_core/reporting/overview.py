@@ -41,7 +41,7 @@ def headline_table(findings: Findings, sections: list[Section]) -> Table:
                 "meaning": known.meaning,
                 "value": found,
                 "null": found.get("null"),
-                "null_meaning": known.null,
+                "null_meaning": known.null if found.get("null") is not None else "",
                 "n": found.get("n"),
                 "digits": known.digits,
             }

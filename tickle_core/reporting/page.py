@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tickle_core.reporting import overview, tables
 from tickle_core.reporting.findings import Findings
-from tickle_core.reporting.gallery import DENSE, gallery
+from tickle_core.reporting.gallery import DENSE, Gallery, HeatMaps, gallery
 from tickle_core.reporting.sections import dimension, probes, sae
 from tickle_core.reporting.sections.section import Section
 from tickle_core.reporting.style import fixed_style, save_figure
@@ -18,11 +18,16 @@ from tickle_core.reporting.style import fixed_style, save_figure
 SECTIONS = (probes.section, sae.section, dimension.section)
 
 
-def write(findings: Findings, page: Path, figures: Path, tables_folder: Path) -> None:
+def write(
+    findings: Findings, heat_maps: HeatMaps, page: Path, figures: Path, tables_folder: Path
+) -> None:
     """Write the page, each figure as SVG and PDF, and each table as CSV and LaTeX.
 
     Parameters
     ----------
+    heat_maps
+        Works out the activations that the gallery lays over its images; called once per layer
+        that has a grid.
     page
         The HTML file to write.
     figures, tables_folder
@@ -43,7 +48,7 @@ def write(findings: Findings, page: Path, figures: Path, tables_folder: Path) ->
     images = {
         name: _svg_uri(figures / f"{name}.svg") for section in sections for name in section.figures
     }
-    html = render(findings, sections, all_tables, images)
+    html = render(findings, sections, all_tables, images, gallery(findings, heat_maps))
     page.write_text(html, encoding="utf-8", newline="\n")
 
 
@@ -52,6 +57,7 @@ def render(
     sections: list[Section],
     all_tables: dict[str, tables.Table],
     figures: dict[str, str],
+    latents: Gallery,
 ) -> str:
     """The page as text; `figures` holds a data URI by name."""
     environment = Environment(
@@ -74,7 +80,7 @@ def render(
         sections=sections,
         tables=all_tables,
         figures=figures,
-        gallery=gallery(findings),
+        gallery=latents,
         dense=DENSE,
     )
 

@@ -11,7 +11,9 @@ from matplotlib.figure import Figure
 from tickle_core.reporting.style import WIDTH, short
 
 ROW_INCHES = 0.36
-SERIES_APART = 0.22  # of the distance between rows
+SERIES_APART = 0.22  # of the distance between rows, at most
+SERIES_SPAN = 0.8  # of the distance between rows, that all series of a row take at most
+LEGEND_COLUMNS = 4
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,18 @@ def panels(count: int, columns: int, height: float, **options: Any) -> tuple[Fig
     rows = -(-count // columns)
     figure = Figure(figsize=(WIDTH, rows * height))
     axes = list(figure.subplots(rows, columns, squeeze=False, **options).flat)
-    for unused in axes[count:]:
-        unused.remove()
+    for place in range(count, len(axes)):
+        axes[place].remove()
+        # Shared axes are labelled in the last row only, which ends here one row earlier.
+        axes[place - columns].tick_params(labelbottom=True)
     return figure, axes[:count]
 
 
-def forest_figure(rows: int, columns: int = 1) -> tuple[Figure, list[Axes]]:
+def forest_figure(
+    rows: int, columns: int = 1, row_inches: float = ROW_INCHES
+) -> tuple[Figure, list[Axes]]:
     """A figure of forest plots side by side, high enough for their rows and a legend."""
-    return panels(columns, columns, 1.0 + ROW_INCHES * rows, sharey=True)
+    return panels(columns, columns, 1.0 + row_inches * rows, sharey=True)
 
 
 def forest(axes: Axes, rows: Sequence[str], series: Sequence[Series]) -> None:
@@ -63,7 +69,8 @@ def forest(axes: Axes, rows: Sequence[str], series: Sequence[Series]) -> None:
 
     The series of a row lie a little apart, so that intervals do not cover each other.
     """
-    offsets = SERIES_APART * (np.arange(len(series)) - (len(series) - 1) / 2)
+    apart = min(SERIES_APART, SERIES_SPAN / len(series))
+    offsets = apart * (np.arange(len(series)) - (len(series) - 1) / 2)
     for each, offset in zip(series, offsets, strict=True):
         points = [
             (row, number)
@@ -99,7 +106,21 @@ def forest(axes: Axes, rows: Sequence[str], series: Sequence[Series]) -> None:
     axes.grid(axis="y", which="minor")
 
 
-def legend_above(figure: Figure, axes: Axes) -> None:
-    """One legend for the figure, from the labels of one of its axes."""
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=len(handles), borderpad=0)
+def legend_above(figure: Figure, all_axes: Sequence[Axes]) -> None:
+    """One legend for the figure, with each label that some of the axes have once."""
+    handles = {}
+    for axes in all_axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    figure.legend(
+        handles.values(),
+        handles.keys(),
+        loc="outside upper left",
+        ncols=min(len(handles), LEGEND_COLUMNS),
+        borderpad=0,
+    )
+
+
+def plain_number(value: float, _: int) -> str:
+    """Tick labels of logarithmic axes, without exponents."""
+    return f"{value:g}"

@@ -18,7 +18,8 @@ def headline(metrics: Path, layer: str) -> dict[str, dict[str, Any]]:
     """
     model = read_json(metrics / "model.json")
     probe = read_json(metrics / "probes" / f"{layer}.json")["pooled"]
-    sae = read_json(metrics / "sae" / f"{layer}.json")
+    dictionaries = read_json(metrics / "sae" / f"{layer}.json")
+    sae, permuted = dictionaries["saes"]["main"], dictionaries["saes"]["permuted"]
     dimension = read_json(metrics / "dimension" / f"{layer}.json")["image"]["global"]
     return {
         # A model whose classes are not the data set's has no accuracy on it.
@@ -26,9 +27,10 @@ def headline(metrics: Path, layer: str) -> dict[str, dict[str, Any]]:
         "probe_accuracy": probe["accuracy"] | {"null": probe["chance"]["shuffled"]["mean"]},
         "probe_chance": probe["chance"]["majority"],
         "probe_selectivity": probe["selectivity"] | {"null": 0.0},
-        "sae_fvu": sae["fvu"] | {"null": sae["fvu_permuted"]["value"]},
+        "sae_fvu": sae["fvu"] | {"null": permuted["fvu"]["value"]},
         "sae_l0": sae["l0"],
         "sae_dead_share": sae["dead_share"],
+        "sae_spliced_accuracy_drop": _accuracy_drop(sae, dictionaries["baselines"]["mean"]),
         "dimension_pca95": {
             "value": dimension["dimension"],
             "interval": dimension["interval"],
@@ -36,3 +38,10 @@ def headline(metrics: Path, layer: str) -> dict[str, dict[str, Any]]:
             "null": dimension["null"]["mean"],
         },
     }
+
+
+def _accuracy_drop(sae: dict[str, Any], mean: dict[str, Any]) -> dict[str, Any]:
+    """Beside that of mean ablation; no value where the images' classes are not the model's."""
+    if sae["accuracy_drop"] is None:
+        return {"value": None}
+    return sae["accuracy_drop"] | {"null": mean["accuracy_drop"]["value"]}

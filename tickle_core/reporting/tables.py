@@ -69,11 +69,14 @@ class Table:
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """A real number with a fixed number of digits, or a whole number in full."""
+    """A real number with a fixed number of digits, or a whole number in full.
+
+    What rounds to zero has no sign.
+    """
     if value is None:
         return NOTHING
     digits = 0 if isinstance(value, int) else digits
-    return f"{value:,.{digits}f}".replace("-", MINUS)
+    return f"{value:z,.{digits}f}".replace("-", MINUS)
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -158,4 +161,4 @@ def _csv_row(table: Table, row: dict[str, Any]) -> list[str]:
 def _csv_text(value: Any, digits: int | None) -> str:
     if value is None:
         return ""
-    return str(value) if isinstance(value, str | int) else f"{value:.{digits}f}"
+    return str(value) if isinstance(value, str | int) else f"{value:z.{digits}f}"

@@ -170,7 +170,7 @@ def layer_figure(layers: dict[str, Any]) -> Figure:
         axes.set_xlim(left=0)
         axes.set_title(words)
         axes.set_xlabel("dimension")
-    plots.legend_above(figure, panels[0])
+    plots.legend_above(figure, [panels[0]])
     return figure
 
 
@@ -203,7 +203,7 @@ def class_figure(layers: dict[str, Any], names: tuple[str, ...]) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.set_title(short(alias))
     figure.supxlabel("dimension", size=9)
-    plots.legend_above(figure, panels[0])
+    plots.legend_above(figure, [panels[0]])
     return figure
 
 

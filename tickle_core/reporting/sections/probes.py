@@ -151,7 +151,7 @@ def accuracy_figure(layers: dict[str, Any]) -> Figure:
     axes.axvline(majority, color=NULL, linestyle="--", linewidth=1, label="majority class")
     axes.set_xlim(0, 1)
     axes.set_xlabel("accuracy on held-out images")
-    plots.legend_above(figure, axes)
+    plots.legend_above(figure, [axes])
     return figure
 
 

@@ -2,128 +2,99 @@
 
 from typing import Any
 
-import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
-
-from tickle_core.reporting import plots
+from tickle_core import params
 from tickle_core.reporting.findings import Findings
 from tickle_core.reporting.gallery import DENSE
-from tickle_core.reporting.plots import Series
+from tickle_core.reporting.sections import sae_figures, sae_tables
 from tickle_core.reporting.sections.section import Headline, Section
-from tickle_core.reporting.style import CONTROL, INK, MEASURED, NULL, short
-from tickle_core.reporting.tables import Column, Table, number, percent
-
-BINS_PER_DECADE = 3  # each wider than a factor of two: whole counts leave no gap
-HISTOGRAMS_PER_ROW = 3
+from tickle_core.reporting.tables import number, percent
 
 HEADLINES = {
     "sae_fvu": Headline(
         "FVU",
         "fraction of variance unexplained by the sparse autoencoder's reconstruction",
-        "the same autoencoder on tokens whose dimensions were permuted independently",
+        "an autoencoder that is trained and judged on tokens whose dimensions were permuted "
+        "independently",
         3,
     ),
     "sae_l0": Headline("L0", "latents that are active per token, on average", "", 1),
     "sae_dead_share": Headline(
         "Dead latents", "share of latents that fire on no held-out token", "", 3
     ),
+    "sae_spliced_accuracy_drop": Headline(
+        "Accuracy lost by splicing",
+        "accuracy that the model loses when the layer is replaced by the autoencoder's "
+        "reconstruction of it",
+        "what it loses when every token of the layer is replaced by their mean",
+        3,
+    ),
 }
 
 
 def section(findings: Findings) -> Section:
-    """Reconstruction, sparsity and the densities of latents, per layer."""
+    """Reconstruction against sparsity, splicing, and what latents stand for, per layer."""
     layers, latents = findings.metrics["sae"], findings.latents
     headline = layers[findings.headline_layer]
+    figures = {
+        "sae_frontier": sae_figures.frontier_figure(layers),
+        "sae_splice": sae_figures.splice_figure(layers),
+        "sae_density": sae_figures.density_figure(latents, layers),
+        "sae_meaning": sae_figures.meaning_figure(layers),
+    }
     return Section(
         name="sae",
         title="Sparse autoencoders",
-        summary=(
-            "A sparse autoencoder describes each of its tokens by "
-            f"{number(headline['l0']['value'])} of {number(headline['latents'])} latents on "
-            "average and leaves "
-            f"{percent(headline['fvu']['value'])} of the variance unexplained "
-            f"({percent(headline['fvu_permuted']['value'])} once dimensions are permuted)."
-        ),
+        summary=_summary(headline),
         headlines=HEADLINES,
-        settings=findings.settings.sae.model_dump(),
-        figures={
-            "sae_quality": quality_figure(layers),
-            "sae_density": density_figure(latents, layers),
+        settings=_settings(findings.settings.sae),
+        figures=figures,
+        tables={
+            "sae": sae_tables.layer_table(layers, latents),
+            "sae_dictionaries": sae_tables.dictionary_table(layers),
+            "sae_meaning": sae_tables.meaning_table(layers),
         },
-        tables={"sae": layer_table(layers, latents)},
-        facts={"headline": headline, "dense": DENSE},
+        facts={
+            "headline": headline,
+            "main": headline["saes"]["main"],
+            "companions": len(headline["saes"]) - 2,
+            "measure": sae_tables.splice_measure(layers),
+            "stable": any(layer["stability"] for layer in layers.values()),
+            "probed": any(layer["probe"] for layer in layers.values()),
+            "dense": DENSE,
+        },
     )
 
 
-def layer_table(layers: dict[str, Any], latents: dict[str, pd.DataFrame]) -> Table:
-    """One row per layer."""
-    columns = (
-        Column("layer", "Layer"),
-        Column("fvu", "FVU", 3, interval=True),
-        Column("fvu_permuted", "FVU, permuted", 3, interval=True),
-        Column("l0", "L0", 1, interval=True),
-        Column("latents", "Latents", 0),
-        Column("dead_share", "Dead share", 3),
-        Column("dense", f"Density > {DENSE}", 0),
-        Column("images", "Images", 0),
-        Column("tokens", "Tokens", 0),
+def _summary(layer: dict[str, Any]) -> str:
+    """Of the headline layer, in the words of the page's first paragraph."""
+    main, permuted = layer["saes"]["main"], layer["saes"]["permuted"]
+    mean = layer["baselines"]["mean"]
+    description = (
+        "A sparse autoencoder describes each of its tokens by "
+        f"{number(main['l0']['value'])} of {number(main['latents'])} latents on average and "
+        f"leaves {percent(main['fvu']['value'])} of the variance unexplained "
+        f"({percent(permuted['fvu']['value'])} where dimensions are permuted). "
     )
-    rows = [
-        {
-            "layer": alias,
-            "fvu": layer["fvu"],
-            "fvu_permuted": layer["fvu_permuted"],
-            "l0": layer["l0"],
-            "latents": layer["latents"],
-            "dead_share": layer["dead_share"]["value"],
-            "dense": int((latents[alias]["density"] > DENSE).sum()),
-            "images": layer["images"],
-            "tokens": layer["tokens"],
-        }
-        for alias, layer in layers.items()
-    ]
-    return Table(columns, rows)
+    if main["accuracy"] is None:
+        return description + (
+            "With the reconstruction in the layer's place, the model predicts the same for "
+            f"{percent(main['agreement']['value'])} of the images, with the mean of its tokens for "
+            f"{percent(mean['agreement']['value'])}."
+        )
+    return description + (
+        "With the reconstruction in the layer's place, the model's accuracy on these images goes "
+        f"from {percent(layer['clean_accuracy']['value'])} to "
+        f"{percent(main['accuracy']['value'])}, with the mean of its tokens to "
+        f"{percent(mean['accuracy']['value'])}."
+    )
 
 
-def quality_figure(layers: dict[str, Any]) -> Figure:
-    """FVU beside its null, active latents per token, dead latents."""
-    metrics = list(layers.values())
-    figure, [fvu, l0, dead] = plots.forest_figure(len(layers), 3)
-    series = [
-        Series("measured", [each["fvu"] for each in metrics], MEASURED),
-        Series("permuted dimensions", [each["fvu_permuted"] for each in metrics], NULL, "D"),
-    ]
-    plots.forest(fvu, list(layers), series)
-    fvu.axvline(1, color=NULL, linestyle="--", linewidth=1, label="predicting the mean")
-    fvu.set_xlim(left=0)
-    fvu.set_xlabel("FVU")
-    plots.forest(l0, list(layers), [Series("L0", [each["l0"] for each in metrics], MEASURED)])
-    l0.set_xlim(left=0)
-    l0.set_xlabel("L0: active latents per token")
-    shares = [each["dead_share"] for each in metrics]
-    plots.forest(dead, list(layers), [Series("dead", shares, MEASURED)])
-    dead.set_xlim(0, 1)
-    dead.set_xlabel("share of dead latents")
-    plots.legend_above(figure, fvu)
-    return figure
-
-
-def density_figure(latents: dict[str, pd.DataFrame], layers: dict[str, Any]) -> Figure:
-    """How many latents fire how often, per layer, on a logarithmic scale."""
-    decades = max(1, max(int(np.ceil(np.log10(each["tokens"]))) for each in layers.values()))
-    bins = np.linspace(-decades, 0, decades * BINS_PER_DECADE + 1)
-    figure, panels = plots.panels(len(layers), HISTOGRAMS_PER_ROW, 1.9, sharex=True, sharey=True)
-    for axes, (alias, table) in zip(panels, latents.items(), strict=True):
-        densities = table["density"].to_numpy()
-        alive = densities[densities > 0]
-        axes.hist(np.log10(alive), bins=bins, color=MEASURED)
-        axes.axvline(np.log10(DENSE), color=CONTROL, linestyle="--", linewidth=1)
-        axes.set_title(f"{short(alias)}: {len(densities) - len(alive):,} of {len(table):,} dead")
-        axes.set_ylim(bottom=0)
-        if len(alive) == 0:
-            note = "no latent fires"
-            axes.text(0.5, 0.5, note, transform=axes.transAxes, ha="center", color=INK)
-    panels[0].set_ylabel("latents")
-    figure.supxlabel("log10 of density (share of held-out tokens on which a latent fires)", size=9)
-    return figure
+def _settings(settings: params.Sae) -> dict[str, Any]:
+    """The section of params.yaml, each companion in a line of its own."""
+    companions = {
+        f"companions.{name}": ", ".join(
+            f"{key} {value}" for key, value in each.model_dump(exclude_none=True).items()
+        )
+        for name, each in settings.companions.items()
+    }
+    return settings.model_dump(exclude={"companions"}) | companions

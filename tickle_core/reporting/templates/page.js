@@ -6,6 +6,7 @@
   const order = document.getElementById("order");
   const className = document.getElementById("class");
   const marks = document.getElementById("marks");
+  const heat = document.getElementById("heat"); // absent where no layer has patches
 
   function select(tab) {
     tabs.forEach((each, i) => {
@@ -46,10 +47,13 @@
   className.addEventListener("change", arrange);
   marks.addEventListener("change", () => gallery.classList.toggle("unmarked", !marks.checked));
 
+  heat?.addEventListener("change", () => gallery.classList.toggle("cold", !heat.checked));
+
   // Form values survive a reload in some browsers.
   order.value = "energy";
   className.value = "";
   marks.checked = true;
+  if (heat) heat.checked = true;
   gallery.querySelector(".controls").hidden = false;
   gallery.classList.add("tabbed");
   select(tabs.find((tab) => tab.getAttribute("aria-selected") === "true"));
