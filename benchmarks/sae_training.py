@@ -5,7 +5,7 @@ in a process and an environment of its own (`benchmarks/peers/` says what each o
 run at three learning rates. Of a peer its fastest run and its lowest held-out FVU count, even if
 they are not the same run; of Tickle the run with the lowest FVU.
 
-    python -m benchmarks.sae_training               # about an hour; TMPDIR says where, 4 GB needed
+    python -m benchmarks.sae_training               # some 45 minutes, 4 GB in TMPDIR
     python -m benchmarks.sae_training --steps 5 --width "64 256"        # a quick look
 
 The peers' environments are made in `.cache/peers` when first needed.

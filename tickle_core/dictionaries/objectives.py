@@ -60,7 +60,9 @@ def loss(sae: SparseAutoencoder, acts: torch.Tensor, recipe: Recipe, dead: torch
         Numbers of the latents to revive.
     """
     made = _VARIANTS[sae.variant](sae, acts, recipe)
-    total = made.errors.square().sum(-1).mean() + made.penalty
+    errors = made.errors.flatten()
+    # One pass each way, where square, sum and mean would take several.
+    total = errors.dot(errors) / (made.errors.numel() // acts.shape[1]) + made.penalty
     if len(dead):
         error = made.errors.view(-1, *acts.shape)[-1]
         total = total + AUX_WEIGHT * auxiliary_loss(sae, acts, error, dead)

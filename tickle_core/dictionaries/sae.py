@@ -41,6 +41,11 @@ class Codes:
         """The latent of each active entry."""
         return self.pattern.columns[self.values > 0]
 
+    def strength(self) -> torch.Tensor:
+        """The sum of each latent over the tokens, (latents,)."""
+        sums = self.values.new_zeros(self.pattern.width)
+        return sums.index_add_(0, self.pattern.columns, self.values.detach())
+
     def dense(self) -> torch.Tensor:
         """The latents as a matrix (n, latents)."""
         matrix = self.values.new_zeros(self.pattern.height, self.pattern.width)
@@ -124,7 +129,7 @@ class SparseAutoencoder(nn.Module):
     def remove_parallel_gradient(self) -> None:
         """Drop the part of the decoder's gradient that would only change the rows' norms."""
         along = (self.w_dec.grad * self.w_dec).sum(1, keepdim=True)
-        self.w_dec.grad -= along * self.w_dec
+        self.w_dec.grad.addcmul_(along, self.w_dec, value=-1)
 
     @torch.no_grad()
     def fold(self, mean: torch.Tensor, scale: torch.Tensor) -> None:

@@ -121,16 +121,17 @@ def _sample(a: torch.Tensor, b: torch.Tensor, pattern: Pattern) -> torch.Tensor:
             (pattern.height, pattern.width),
             check_invariants=False,
         )
-    return torch.sparse.sampled_addmm(entries, a, b.T, beta=0.0).values()
+    # In place: otherwise the pattern would be copied with the result.
+    return torch.sparse.sampled_addmm(entries, a, b.T, beta=0.0, out=entries).values()
 
 
 def _bag(values: torch.Tensor, b: torch.Tensor, pattern: Pattern) -> torch.Tensor:
     return F.embedding_bag(
         pattern.columns,
-        b,
+        b.detach(),  # else it would prepare for a backward pass of its own
         pattern.offsets,
         mode="sum",
-        per_sample_weights=values,
+        per_sample_weights=values.detach(),
         include_last_offset=True,
     )
 

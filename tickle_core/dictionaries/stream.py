@@ -78,7 +78,7 @@ class Sample:
 
     def standardized(self, acts: torch.Tensor) -> torch.Tensor:
         """Activations (n, d) centred and scaled: their mean squared norm becomes about 1."""
-        return (acts - self.mean) / self.scale
+        return (acts - self.mean).div_(self.scale)
 
     def to(self, device: torch.device) -> "Sample":
         """The same on another device."""

@@ -51,8 +51,8 @@ def train(
     decay; gradients lose their part along the decoder's rows and are clipped; the decoder keeps
     unit norm. An SAE whose held-out FVU has stopped falling is done.
 
-    Every CHECKPOINT_SECONDS everything is written to `scratch`, and a training that was killed goes on
-    from there to the same weights.
+    Every CHECKPOINT_SECONDS everything is written to `scratch`, and a training that was killed goes
+    on from there to the same weights.
 
     Memory: the pool of tokens (`section.buffer_mib`), one batch and its active latents, the
     weights with their optimizers; none of it grows with the number of images.
@@ -144,7 +144,7 @@ class Trainee:
         with torch.no_grad():
             sae.threshold.clamp_min_(0)
         self._silence += len(acts)
-        self._silence.index_fill_(0, loss.codes.latents, 0)
+        self._silence.masked_fill_(loss.codes.strength() > 0, 0)
         self.steps += 1
 
     def check(self, held_out: torch.Tensor) -> None:
