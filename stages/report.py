@@ -18,6 +18,8 @@ def main(run: stage.Run) -> None:
         layers=run.params.layers,
         extract=run.params.extract,
         sae=run.params.sae,
+        features=run.params.features,
+        circuits=run.params.circuits,
         probes=run.params.probes,
         dimension=run.params.dimension,
         report=run.params.report,

@@ -11,11 +11,10 @@ from tickle_core.dictionaries import (
     evaluation,
     recipe,
     sae,
-    splicing,
     stream,
     training,
 )
-from tickle_core.models import classifier
+from tickle_core.models import classifier, splicing
 from tickle_core.results import write_json
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from tickle_core.statistics import proportion_interval
+from tickle_core.statistics import proportion
 
 MOST_ITERATIONS = 1000
 
@@ -87,7 +87,7 @@ def accuracy(predicted: np.ndarray | np.integer, labels: np.ndarray) -> dict[str
     n, right = len(labels), int((predicted == labels).sum())
     if n == 0:
         return {"value": None, "interval": None, "n": 0}
-    return {"value": right / n, "interval": list(proportion_interval(right, n)), "n": n}
+    return proportion(right, n)
 
 
 def draw_rows(labels: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -38,6 +38,8 @@ ModulePath = Annotated[str, StringConstraints(min_length=1)]
 Positive = Annotated[int, Field(gt=0)]
 Real = Annotated[float, Field(allow_inf_nan=False)]
 PositiveReal = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NotNegative = Annotated[int, Field(ge=0)]
+NotNegativeReal = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -99,7 +101,7 @@ class Train(Section):
     epochs: Positive
     batch_size: Positive
     learning_rate: PositiveReal
-    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    weight_decay: NotNegativeReal
 
 
 class TorchvisionModel(Section):
@@ -228,6 +230,53 @@ class Dimension(Section):
     null_draws: Positive
 
 
+class Features(Section):
+    """Feature visualization: of which units, and how it is regularised."""
+
+    parametrization: Literal["fourier", "pixel"]
+    steps: Positive
+    learning_rate: PositiveReal
+    channels: NotNegative
+    neurons: NotNegative
+    latents: NotNegative
+    logits: NotNegative
+    pictures: Positive
+    diversity: NotNegativeReal
+    l2: NotNegativeReal
+    total_variation: NotNegativeReal
+    pad: Annotated[float, Field(ge=0, lt=0.5)]
+    jitter: Annotated[float, Field(ge=0, lt=0.5)]
+    scale: Annotated[float, Field(ge=0, lt=1)]
+    rotate: Annotated[float, Field(ge=0, le=180)]
+    batch_size: Positive
+    natural: Positive
+    noise: Annotated[int, Field(ge=2)]
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Features":
+        if self.pictures > self.batch_size:
+            raise ValueError(
+                f"pictures is {self.pictures}, but the pictures of one unit are made in one batch "
+                f"of {self.batch_size}; raise batch_size"
+            )
+        return self
+
+
+class Circuits(Section):
+    """Ablation, patching and causal tracing."""
+
+    images: Annotated[int, Field(ge=4)]
+    units: Positive
+    directions: Positive
+    null_draws: Annotated[int, Field(ge=2)]
+    classes: Annotated[int, Field(ge=2)]
+    pairs: Positive
+    patched_share: Share
+    traces: Annotated[int, Field(ge=2)]
+    sites: Positive
+    examples: Positive
+
+
 class Report(Section):
     """What the report shows."""
 
@@ -247,6 +296,8 @@ class Params(Section):
     extract: Extract
     sae: Sae
     probes: Probes
+    features: Features
+    circuits: Circuits
     dimension: Dimension
     report: Report
 

@@ -4,11 +4,15 @@ Needs nothing beyond numpy, so that importing it costs nothing.
 """
 
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 LEVEL = 0.95
+RESAMPLES = 1000  # bootstrap samples behind an interval
+SIGN_FLIPS = 10_000
+FLIPS_AT_ONCE = 1000
 
 
 def matched_gaussian_eigenvalues(
@@ -85,6 +89,11 @@ def basic_interval(estimate: float, draws: ArrayLike, level: float = LEVEL) -> t
     return 2 * estimate - high, 2 * estimate - low
 
 
+def proportion(successes: int, n: int) -> dict[str, Any]:
+    """A proportion as metrics have it: `value`, 95 % Wilson `interval`, `n`."""
+    return {"value": successes / n, "interval": list(proportion_interval(successes, n)), "n": n}
+
+
 def proportion_interval(successes: int, n: int, level: float = LEVEL) -> tuple[float, float]:
     """The Wilson score interval of a proportion [1]_.
 
@@ -116,3 +125,75 @@ def proportion_interval(successes: int, n: int, level: float = LEVEL) -> tuple[f
     low = 0.0 if successes == 0 else (centre - reach) / scale
     high = 1.0 if successes == n else (centre + reach) / scale
     return low, high
+
+
+def resampled_means(values: np.ndarray, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
+    """Means of bootstrap samples of the rows of `values` (n, ...): (resamples, ...).
+
+    The same seed takes the same rows of any array with as many of them, so that what is compared
+    is compared on the same samples. Memory: the result, and one sample's counts.
+    """
+    n = len(values)
+    rng = np.random.default_rng(seed)
+    rows = np.asarray(values, np.float64).reshape(n, -1)
+    draws = np.stack([resample_counts(n, rng) @ rows / n for _ in range(resamples)])
+    return draws.reshape(resamples, *values.shape[1:])
+
+
+def mean_estimate(values: np.ndarray, seed: int) -> dict[str, Any]:
+    """The mean of `values` (n,) as metrics have it: 95 % percentile bootstrap `interval`, `n`."""
+    interval = percentile_interval(resampled_means(values, seed))
+    return {"value": float(np.mean(values)), "interval": list(interval), "n": len(values)}
+
+
+def ranks(values: ArrayLike) -> np.ndarray:
+    """The rank of each of `values` (n,), from 1 on; equal ones share their mean rank."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (counts.cumsum() - (counts - 1) / 2)[place]
+
+
+def spearman(a: ArrayLike, b: ArrayLike) -> float:
+    """Spearman's rank correlation of `a` and `b`, (n,) each; NaN where either is constant."""
+    x, y = (each - each.mean() for each in (ranks(a), ranks(b)))
+    scale = np.sqrt((x @ x) * (y @ y))
+    return float(x @ y / scale) if scale > 0 else float("nan")
+
+
+def sign_flip_p_values(
+    values: np.ndarray, rng: np.random.Generator, draws: int = SIGN_FLIPS
+) -> np.ndarray:
+    """Are the means of these columns zero? Two-sided p-values, adjusted for their number.
+
+    If all columns are jointly symmetric about zero, flipping the signs of whole rows changes
+    nothing in distribution. The largest |t| of all columns under random flips is therefore what
+    each |t| is compared with: the chance of even one p <= alpha is then at most alpha, however
+    the columns depend on each other (the single-step maxT procedure [1]_).
+
+    Parameters
+    ----------
+    values
+        (n, columns), rows independent of each other.
+    rng, draws
+        Source and number of the flips; the smallest p-value is 1 / (draws + 1).
+
+    Returns
+    -------
+    np.ndarray
+        (columns,). A column of zeros has p = 1.
+
+    References
+    ----------
+    .. [1] Westfall, Young (1993). Resampling-Based Multiple Testing. Wiley.
+    """
+    norms = np.linalg.norm(values, axis=0)
+    # |t| grows with this cosine, and the flips leave the norm as it is.
+    scaled = values / np.where(norms > 0, norms, 1)
+    observed = np.abs(scaled.sum(0))
+    reached = np.zeros(values.shape[1])
+    for start in range(0, draws, FLIPS_AT_ONCE):
+        count = min(FLIPS_AT_ONCE, draws - start)
+        signs = rng.choice([-1.0, 1.0], (count, len(values)))
+        largest = np.abs(signs @ scaled).max(1)
+        # A flip that gives the same sums again must count as reaching them, whatever the rounding.
+        reached += (largest[:, None] >= observed - 1e-9).sum(0)
+    return (1 + reached) / (1 + draws)

@@ -7,6 +7,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 from tickle_core.dictionaries import baselines
+from tickle_core.dictionaries.components import principal_components
 from tickle_core.dictionaries.stream import Sample
 
 D = 12
@@ -73,7 +74,7 @@ def test_no_other_basis_of_the_rank_is_better(sample):
         baselines.fit(sample, 4, 8, 0)["pca_k"].reconstruct(sample.tokens), sample.tokens
     )
     around = sample.tokens - sample.mean
-    principal = baselines.principal_components(sample).basis[:4].T
+    principal = principal_components(sample).basis[:4].T
     generator = torch.Generator().manual_seed(1)
     for spread in (0.1, 10.0):  # from near the optimum to anywhere
         for _ in range(20):
@@ -88,7 +89,7 @@ def test_all_components_describe_everything(sample):
 
 
 def test_squared_errors_of_every_number_of_components(sample):
-    pca = baselines.principal_components(sample)
+    pca = principal_components(sample)
     errors = pca.squared_errors(sample.tokens)
     assert errors.shape == (2000, D + 1)
     for count in range(D + 1):

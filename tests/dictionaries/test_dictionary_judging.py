@@ -9,10 +9,12 @@ from tickle_core import params
 from tickle_core.activations.extraction import Target, extract
 from tickle_core.activations.store import open_store
 from tickle_core.datasets import image_set
-from tickle_core.dictionaries import baselines, judging, splicing, stream
+from tickle_core.dictionaries import baselines, judging, stream
 from tickle_core.dictionaries.baselines import Reconstruction
+from tickle_core.dictionaries.components import principal_components
 from tickle_core.dictionaries.judging import Watched
 from tickle_core.dictionaries.sae import SparseAutoencoder
+from tickle_core.models import splicing
 from tickle_core.models.assembly import assemble
 from tickle_core.models.zoo.registry import small_resnet
 
@@ -68,7 +70,7 @@ def exact(acts):
 
 
 def judge(layer, sample, dictionaries, watch=lambda ids: None):
-    components = baselines.principal_components(sample)
+    components = principal_components(sample)
     return judging.judge(dictionaries, *layer, components, watch, seed=0)
 
 

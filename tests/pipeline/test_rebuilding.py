@@ -8,7 +8,7 @@ import pytest
 pytestmark = pytest.mark.pipeline
 
 LAYERS = {"middle", "late"}
-ANALYSES = ("sae", "probes", "dimension")
+ANALYSES = ("sae", "features", "circuits", "probes", "dimension")
 GATHERED = {"metrics", "report"}
 
 
@@ -32,7 +32,7 @@ def test_comments_docstrings_and_blank_lines_run_the_fingerprint_alone(project):
 
 def test_a_param_of_the_sae_runs_the_saes_and_what_reads_them(project):
     project.edit_params(lambda values: values["sae"].update(k=3))
-    assert project.repro() == per_layer("sae") | GATHERED
+    assert project.repro() == per_layer("sae", "features", "circuits") | GATHERED
     summary = json.loads((project.path / "reports/metrics/summary.json").read_text())
     assert summary["sae_l0"] <= 3
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from tickle_core import params
 from tickle_core.datasets import image_set
@@ -65,6 +66,7 @@ def build(
     density=None,
     companions=None,
     spliced_accuracy=True,
+    single_class=False,
 ):
     data, metrics = root / "data", root / "metrics"
     write_images(data / "dataset", class_names, shape)
@@ -81,8 +83,8 @@ def build(
         "layers": {f"module.{alias}": layer_entry(grid, prefix) for alias in layers},
     }
     write_json(data / "model" / "card.json", card)
-    for folder in ("probes", "sae", "dimension"):
-        (metrics / folder).mkdir(parents=True)
+    for stage in findings.STAGES:
+        (metrics / stage).mkdir(parents=True)
     write_json(metrics / "model.json", {"accuracy": accuracy})
     for number, alias in enumerate(layers):
         rng = np.random.default_rng(number)
@@ -91,6 +93,9 @@ def build(
         sae = sae_metrics(COMPANIONS if companions is None else companions, spliced_accuracy)
         write_json(metrics / "sae" / f"{alias}.json", sae)
         write_json(metrics / "dimension" / f"{alias}.json", dimension_metrics(len(class_names)))
+        sites = [1, 4] if grid is None else list(grid)
+        write_circuits(root, alias, class_names, grid and sites, prefix, single_class)
+        write_features(root, alias, class_names, math.prod(sites), len(prefix), shape)
         folder = data / "sae" / alias
         folder.mkdir(parents=True)
         latents, top_images = sae_tables(
@@ -135,6 +140,38 @@ def make_settings(layers):
             patience=5,
             buffer_mib=1,
             top_images=4,
+        ),
+        features=params.Features(
+            parametrization="fourier",
+            steps=4,
+            learning_rate=0.1,
+            channels=2,
+            neurons=1,
+            latents=2,
+            logits=1,
+            pictures=2,
+            diversity=0.1,
+            l2=0.0,
+            total_variation=0.0,
+            pad=0.1,
+            jitter=0.1,
+            scale=0.1,
+            rotate=5.0,
+            batch_size=4,
+            natural=4,
+            noise=4,
+        ),
+        circuits=params.Circuits(
+            images=20,
+            units=4,
+            directions=4,
+            null_draws=3,
+            classes=4,
+            pairs=2,
+            patched_share=0.25,
+            traces=4,
+            sites=64,
+            examples=2,
         ),
         probes=params.Probes(
             train_images=10, strengths=[1.0], validation_share=0.2, control_clusters=5, shuffles=2
@@ -255,6 +292,221 @@ def sae_metrics(companions, spliced_accuracy):
             "median_null_auc": 0.6,
         },
     }
+
+
+FAMILIES = ("channels", "latents", "directions")
+ABLATIONS = ("zero", "mean", "resample")
+
+
+def write_circuits(root, alias, class_names, grid, prefix, single_class):
+    """What the stage `circuits` leaves of one layer; without a grid there are four sites."""
+    names = list(class_names)[:4]
+    metrics = {
+        "images": {"ranking": 10, "judging": 10},
+        "ablation": {family: ablation_metrics(10 * n) for n, family in enumerate(FAMILIES, 1)},
+        "patching": None if single_class else patching_metrics(names),
+        "tracing": None if single_class else tracing_metrics(names, grid, prefix),
+    }
+    write_json(root / "metrics" / "circuits" / f"{alias}.json", metrics)
+    units, classes = circuit_tables(names)
+    folder = root / "data" / "circuits" / alias
+    folder.mkdir(parents=True)
+    units.to_parquet(folder / "ablation.parquet")
+    classes.to_parquet(folder / "class_effects.parquet")
+
+
+def ablation_metrics(units):
+    def role(value):
+        significant = {"value": value / 2, "n": 4}
+        return {
+            "effect": share(value),
+            "effect_size": share(2 * value),
+            "significant_share": significant,
+        }
+
+    def group(size):
+        null = {"mean": 0.1 * size, "interval": [0.05 * size, 0.2 * size]}
+        return {
+            "size": size,
+            "effect": share(0.5 * size),
+            "effect_size": share(1.5 * size),
+            "kept": share(1 - 0.1 * size),
+            "null": {"effect": null, "effect_size": null, "kept": null, "draws": 3},
+        }
+
+    kind = {
+        "rank_correlation": share(0.9),
+        "signed_correlation": share(0.95),
+        "top": role(0.8),
+        "controls": role(0.1),
+        "groups": [group(size) for size in (1, 2, 4)],
+    }
+    counts = {"units": units, "alive": units - 1, "chosen": 4, "activity_ratio": 0.9}
+    return {**counts, "kinds": dict.fromkeys(ABLATIONS, kind)}
+
+
+def patching_metrics(names):
+    n = len(names)
+
+    def kind(place, patched, of, null):
+        matrix = [[None if i == j else (i - j) / n for j in range(n)] for i in range(n)]
+        found = {"influence": share(0.1), "flipped": share(0.05), "activity_ratio": 1.1}
+        return {
+            "patched": patched,
+            "of": of,
+            "influence": share(0.2 * place),
+            "flipped": share(0.1 * place),
+            "effect_size": share(1.0) if null else None,
+            "null": found if null else None,
+            "matrix": matrix,
+        }
+
+    return {
+        "classes": names,
+        "pairs": 2 * n * (n - 1),
+        "kinds": {
+            "layer": kind(5, 4, 4, null=False),
+            "positions": kind(2, 1, 4, null=True),
+            "channels": kind(3, 2, WIDTH, null=True),
+            "direction": kind(1, 1, WIDTH, null=True),
+            "latents": kind(4, 2, 8, null=True),
+        },
+    }
+
+
+def tracing_metrics(names, grid, prefix):
+    sites = len(prefix) + (math.prod(grid) if grid else 4)
+    recovered = [(site + 1) / sites for site in range(sites)]
+    example = {"class": names[0], "donor_class": names[1], "recovered": recovered}
+    return {
+        "pairs": 4,
+        "prefix": list(prefix),
+        "grid": grid,
+        "joined": [1, 1],
+        "recovered": recovered,
+        "low": [each - 0.1 for each in recovered],
+        "high": [each + 0.1 for each in recovered],
+        "null": [0.01] * sites,
+        "peak": share(0.7),
+        "peak_null": share(0.02),
+        "rank_correlation": share(0.9) if sites > 1 else None,
+        # Train images, which nothing else shows.
+        "examples": [{"image_id": image, "donor_id": image + 2, **example} for image in (0, 4)],
+    }
+
+
+def circuit_tables(names):
+    """Four top units of each family with as many controls, numbered from 10."""
+    units, classes = [], []
+    for family in FAMILIES:
+        for kind in ABLATIONS:
+            for unit in range(4):
+                for role, number in (("top", unit), ("control", 10 + unit)):
+                    effect = 0.1 * (unit + 1) if role == "top" else 0.01
+                    ends = {"effect": effect, "low": effect - 0.1, "high": effect + 0.1}
+                    row = {"family": family, "kind": kind, "unit": number, "role": role}
+                    judged = {"effect_size": 1.0, "p_value": 0.02, "images": 10}
+                    matched = {"matched": unit if role == "control" else -1}
+                    units.append(
+                        row | matched | {"activity": 1.0, "screen": effect} | ends | judged
+                    )
+                    classes += [
+                        row
+                        | {"class": name}
+                        | ends
+                        | {"effect": effect * (place == unit % len(names))}
+                        for place, name in enumerate(names)
+                    ]
+    return pd.DataFrame(units), pd.DataFrame(classes)
+
+
+def write_features(root, alias, class_names, positions, prefix, shape):
+    """What the stage `features` leaves of one layer: two pictures of each unit."""
+    units = {"channel": (3, 1), "neuron": (3,), "layer": (0,), "latent": (5, 4), "logit": (1,)}
+    folder = root / "data" / "features" / alias
+    (folder / "pictures").mkdir(parents=True)
+    rng = np.random.default_rng(len(alias))
+    pictures, natural, roads = [], [], []
+    for family, numbers in units.items():
+        positioned = family not in ("layer", "logit")
+        for unit in numbers:
+            for copy in range(2):
+                file = f"{family}-{unit}-{copy}.png"
+                pixels = rng.integers(0, 256, shape, dtype=np.uint8)
+                image = Image.fromarray(pixels[:, :, 0] if shape[2] == 1 else pixels)
+                image.save(folder / "pictures" / file)
+                road = {"angle": 80.0 if copy else 30.0, "angle_natural": 60.0}
+                pictures.append(
+                    {
+                        "family": family,
+                        "unit": unit,
+                        "name": class_names[unit] if family == "logit" else "",
+                        "copy": copy,
+                        "file": file,
+                        "position": prefix + positions // 2 if positioned else -1,
+                        "objective": 3.0,
+                        "score": 4.0 + copy,
+                        "natural_best": 2.0,
+                        "natural_median": 1.0,
+                        "noise_mean": 0.0,
+                        "noise_max": 0.5,
+                        "fires": copy == 0 if family == "latent" else None,
+                        **road,
+                        "other_road": bool(copy),
+                    }
+                )
+                roads.append(
+                    {
+                        "family": family,
+                        "unit": unit,
+                        "copy": copy,
+                        "layer": "stem",
+                        "angle": road["angle"],
+                        "natural_low": 40.0,
+                        "natural_mean": 60.0,
+                        "natural_high": 75.0,
+                        "best_mean": 20.0,
+                    }
+                )
+            natural += [
+                {
+                    "family": family,
+                    "unit": unit,
+                    "side": side,
+                    "rank": rank,
+                    "image_id": 2 * int(rng.integers(TEST_IMAGES)) + 1,
+                    "position": prefix if positioned else -1,
+                    "score": 2.0 - 0.1 * rank if side == "most" else 0.1 * rank,
+                }
+                for side in ("most", "least")
+                for rank in range(4)
+            ]
+    pd.DataFrame(pictures).to_parquet(folder / "pictures.parquet")
+    pd.DataFrame(natural).to_parquet(folder / "natural.parquet")
+    pd.DataFrame(roads).to_parquet(folder / "roads.parquet")
+    metrics = {
+        "parametrization": "fourier",
+        "steps": 4,
+        "size": list(shape[:2]),
+        "channels": shape[2],
+        "natural_images": TEST_IMAGES,
+        "layers_before": ["stem"],
+        "families": {
+            family: {
+                "units": len(numbers),
+                "pictures": 2 * len(numbers),
+                "above_natural": share(0.75),
+                "above_noise": share(0.9),
+                "ratio": {"value": 2.25, "interval": [2.0, 2.5], "n": 2 * len(numbers)},
+                "other_road": share(0.5),
+                "other_road_chance": 0.05,
+                "similarity": share(0.6),
+                "fires": share(0.5) if family == "latent" else None,
+            }
+            for family, numbers in units.items()
+        },
+    }
+    write_json(root / "metrics" / "features" / f"{alias}.json", metrics)
 
 
 def dimension_metrics(classes):

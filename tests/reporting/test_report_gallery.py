@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from tickle_core.dictionaries import telling
 from tickle_core.reporting import embedding, gallery
+from tickle_core.reporting.shown import shown
 
 
 def decode(uri):
@@ -40,14 +42,14 @@ def test_latents_come_by_energy_without_dense_and_dead_ones():
             "mean_square": [0.0, 9.0, 2.0, 3.0, 2.0],
         }
     )
-    assert gallery.strongest(latents, 10)["latent"].tolist() == [3, 2, 4]
-    assert gallery.strongest(latents, 1)["latent"].tolist() == [3]
+    assert telling.strongest(latents, 10)["latent"].tolist() == [3, 2, 4]
+    assert telling.strongest(latents, 1)["latent"].tolist() == [3]
 
 
 def test_the_gallery_shows_what_the_tables_hold(make_project):
     project = make_project()
-    shown = gallery.gallery(project.read(), project.heat_maps)
-    late = shown.layers[1]
+    strong = gallery.gallery(project.read(), project.heat_maps)
+    late = strong.layers[1]
     assert (late.alias, [latent.number for latent in late.latents]) == ("late", [5, 4, 3])
     assert (late.dense, late.dense_energy_share) == (1, pytest.approx(0.9 / 1.96))
     assert late.latents[0].energy_share == pytest.approx(0.4 / 1.96)
@@ -94,9 +96,9 @@ def test_where_there_are_no_patches_to_tell_apart_nothing_is_worked_out(make_pro
         raise AssertionError
 
     project = make_project(grid=grid)
-    shown = gallery.gallery(project.read(), refuse)
-    assert not shown.has_heat
-    assert {t.heat for each in shown.layers[0].latents for t in each.thumbs} == {None}
+    strong = gallery.gallery(project.read(), refuse)
+    assert not strong.has_heat
+    assert {thumb.heat for thumb in strong.thumbs} == {None}
 
 
 def test_the_heat_of_a_fine_grid_keeps_single_patches():
@@ -116,29 +118,28 @@ def test_a_latent_with_few_images_shows_those(make_project):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_small_images_are_embedded_to_the_pixel(make_project, channels):
-    project = make_project(shape=(8, 6, channels))
-    findings = project.read()
-    shown = gallery.gallery(findings, project.heat_maps)
-    assert shown.crisp
-    for image_id, uri in shown.images.items():
-        stored = findings.images.read([image_id])[0]
+    images = make_project(shape=(8, 6, channels)).read().images
+    embedded = shown(images, {7, 3})
+    assert embedded.crisp
+    assert list(embedded.uris) == [3, 7]
+    for image_id, uri in embedded.uris.items():
+        stored = images.read([image_id])[0]
         assert np.array_equal(decode(uri), stored[:, :, 0] if channels == 1 else stored)
 
 
 def test_photographs_are_compressed(make_project):
-    project = make_project(shape=(96, 80, 3))
-    shown = gallery.gallery(project.read(), project.heat_maps)
-    assert not shown.crisp
-    assert {uri.split(";")[0] for uri in shown.images.values()} == {"data:image/jpeg"}
-    assert {decode(uri).shape for uri in shown.images.values()} == {(96, 80, 3)}
+    embedded = shown(make_project(shape=(96, 80, 3)).read().images, {1, 2})
+    assert not embedded.crisp
+    assert {uri.split(";")[0] for uri in embedded.uris.values()} == {"data:image/jpeg"}
+    assert {decode(uri).shape for uri in embedded.uris.values()} == {(96, 80, 3)}
 
 
 def test_large_images_are_made_smaller_and_keep_their_proportions(make_project):
-    project = make_project(shape=(100, 200, 3))
-    shown = gallery.gallery(project.read(), project.heat_maps)
-    assert not shown.crisp
-    assert shown.size == (112, 56)
-    assert {decode(uri).shape for uri in shown.images.values()} == {(56, 112, 3)}
+    embedded = shown(make_project(shape=(100, 200, 3)).read().images, {1})
+    assert not embedded.crisp
+    # Marks are laid over them in pixels of the image set.
+    assert embedded.size == (200, 100)
+    assert {decode(uri).shape for uri in embedded.uris.values()} == {(56, 112, 3)}
 
 
 @pytest.mark.parametrize("count", [1, 300, 3000, 100_000])

@@ -97,6 +97,20 @@ def test_heat_maps_lie_over_the_images(html):
     assert '<image class="heat"' in html
 
 
+def test_every_image_is_embedded_once_and_shown(html):
+    elements = Elements(html).found
+    stored = [
+        attributes["id"]
+        for tag, attributes in elements
+        if tag == "image" and attributes.get("id", "").startswith(("image-", "picture-"))
+    ]
+    uses = {attributes["href"][1:] for tag, attributes in elements if tag == "use"}
+    assert len(stored) == len(set(stored))
+    assert set(stored) == uses
+    # Pairs that causal tracing shows, pictures of what units want.
+    assert {"image-0", "image-2", "picture-late-latent-5-0", "picture-early-layer-0-1"} <= uses
+
+
 def test_no_path_of_the_machine_is_shown(html):
     assert "/some/where" not in html
 

@@ -6,7 +6,7 @@ import io
 import pytest
 
 from tickle_core.reporting import overview, tables
-from tickle_core.reporting.sections import dimension, probes, sae, sae_tables
+from tickle_core.reporting.sections import circuits, dimension, probes, sae, sae_tables
 from tickle_core.reporting.tables import Column, Table
 
 COLUMNS = (
@@ -84,7 +84,7 @@ def test_a_row_that_starts_with_a_bracket_is_no_option_of_the_row_before():
 
 def test_the_headline_table_has_words_for_every_number(make_project):
     findings = make_project().read()
-    sections = [each.section(findings) for each in (probes, sae, dimension)]
+    sections = [each.section(findings) for each in (probes, sae, circuits, dimension)]
     table = overview.headline_table(findings, sections)
     assert [row["name"] for row in table.rows] == list(findings.headline)
     for row in table.rows:

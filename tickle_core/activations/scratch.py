@@ -26,6 +26,17 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def content(published: Path) -> list[str]:
+    """Hashes that tell what a published store holds.
+
+    They are of the columns and the attributes: pooled activations and logits come from the same
+    pass as the tokens, and are a small part of them.
+    """
+    parts = [published / name for name in ("image_ids", "is_test", "logits", "pooled")]
+    files = sorted(file for part in parts for file in part.iterdir())
+    return [file_hash(file) for file in [*files, published / "tokens" / "zarr.json"]]
+
+
 def store(store_key: str) -> Path:
     """The folder in which the store is filled."""
     return FOLDER / store_key

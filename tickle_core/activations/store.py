@@ -70,6 +70,22 @@ class ActivationStore:
         """The network's logits for every image, (N, classes) float32."""
         return _read_all(arrays.open_complete(self.path / "logits"))
 
+    def predictions(self, rows: np.ndarray) -> np.ndarray:
+        """The class that the network predicts for each of the given ascending rows, (n,) int64."""
+        found = [logits.argmax(1) for _, logits in self.column_blocks("logits", rows)]
+        return np.concatenate(found) if found else np.empty(0, np.int64)
+
+    def column_blocks(self, name: str, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Read `pooled` or `logits` of the given ascending rows, a bounded block at a time.
+
+        Yields
+        ------
+        tuple
+            Row numbers (b,) and their values (b, width), about 32 MiB at most.
+        """
+        array = arrays.open_complete(self.path / name)
+        yield from _blocks(array, rows)
+
     def decode(self, stored: np.ndarray) -> np.ndarray:
         """Stored tokens as floats: float16 and float32 unchanged, bfloat16 widened to float32."""
         if self.attributes["dtype"] != "bfloat16":
@@ -89,13 +105,8 @@ class ActivationStore:
         tuple
             Row numbers (b,) and their tokens (b, positions, channels), about 32 MiB at most.
         """
-        for place in arrays.blocks(self.tokens, READ_BYTES):
-            wanted = rows[np.searchsorted(rows, place.start) : np.searchsorted(rows, place.stop)]
-            if len(wanted):
-                block = arrays.read_rows(self.tokens, place.start, place.stop)
-                if len(wanted) < len(block):
-                    block = block[wanted - place.start]
-                yield wanted, self.decode(block)
+        for block, stored in _blocks(self.tokens, rows):
+            yield block, self.decode(stored)
 
 
 def open_store(path: Path) -> ActivationStore:
@@ -117,6 +128,14 @@ def open_store(path: Path) -> ActivationStore:
     if attributes.get("dtype") not in STORED_AS or "grid" not in attributes:
         raise TickleError(f"{path / 'tokens' / 'zarr.json'} is no activation store's")
     return ActivationStore(path, attributes, tokens, **columns)
+
+
+def _blocks(array: zarr.Array, rows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for place in arrays.blocks(array, READ_BYTES):
+        wanted = rows[np.searchsorted(rows, place.start) : np.searchsorted(rows, place.stop)]
+        if len(wanted):
+            block = arrays.read_rows(array, place.start, place.stop)
+            yield wanted, block if len(wanted) == len(block) else block[wanted - place.start]
 
 
 def _read_all(array: zarr.Array) -> np.ndarray:

@@ -19,14 +19,9 @@ def folder(store: ActivationStore, inputs: Sequence[str]) -> Path:
     Parameters
     ----------
     inputs
-        What decides the result besides the store's content. Of that the pooled activations and
-        the logits are hashed: they come from the same pass, and are a small part of it.
+        What decides the result besides the store's content.
     """
-    parts = [store.path / name for name in ("image_ids", "logits", "pooled", "is_test")]
-    files = sorted(file for part in parts for file in part.iterdir())
-    attributes = store.path / "tokens" / "zarr.json"
-    hashes = [scratch.file_hash(file) for file in [*files, attributes]]
-    path = FOLDER / scratch.key([*inputs, *hashes])
+    path = FOLDER / scratch.key([*inputs, *scratch.content(store.path)])
     path.mkdir(parents=True, exist_ok=True)
     return path
 

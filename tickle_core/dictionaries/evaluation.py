@@ -10,14 +10,15 @@ import torch
 from tickle_core import logistic, streams
 from tickle_core.activations.store import ActivationStore
 from tickle_core.dictionaries import baselines, meaning, probing, training
+from tickle_core.dictionaries.components import principal_components
 from tickle_core.dictionaries.judging import Watched, judge
 from tickle_core.dictionaries.latents import LatentStatistics, strongest
 from tickle_core.dictionaries.recipe import MAIN
 from tickle_core.dictionaries.sae import SparseAutoencoder
-from tickle_core.dictionaries.splicing import Splice
 from tickle_core.dictionaries.stability import stability
 from tickle_core.dictionaries.stream import Sample
 from tickle_core.dictionaries.training import Trained
+from tickle_core.models.splicing import Splice
 from tickle_core.progress import progress
 
 SHUFFLES = 100  # of the labels, behind each latent's null
@@ -78,7 +79,7 @@ def evaluate(
         watched | {name: each.reconstruct for name, each in others.items()},
         store,
         splice,
-        baselines.principal_components(sample),
+        principal_components(sample),
         watch,
         seed,
     )

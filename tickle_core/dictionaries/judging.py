@@ -8,11 +8,12 @@ import torch
 
 from tickle_core import statistics
 from tickle_core.activations.store import ActivationStore
-from tickle_core.dictionaries.baselines import PrincipalComponents, Reconstruction
+from tickle_core.dictionaries.baselines import Reconstruction
+from tickle_core.dictionaries.components import PrincipalComponents
 from tickle_core.dictionaries.sae import Codes, SparseAutoencoder
-from tickle_core.dictionaries.splicing import Splice
 from tickle_core.dictionaries.stream import permute_dimensions
 from tickle_core.models.judging import batch_size
+from tickle_core.models.splicing import Splice
 from tickle_core.progress import progress
 
 BLOCK_TOKENS = 2**15  # at once: each takes some 30 bytes per active latent

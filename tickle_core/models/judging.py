@@ -49,8 +49,8 @@ def judge(
             ranked = logits.topk(len(hits), dim=1).indices.cpu().numpy()
             hits += (ranked == targets[batch, np.newaxis]).sum(0)
     return {
-        "accuracy": _share(int(hits[0]), len(ids)),
-        "top5": _share(int(hits.sum()), len(ids)) if classes > TOP else None,
+        "accuracy": statistics.proportion(int(hits[0]), len(ids)),
+        "top5": statistics.proportion(int(hits.sum()), len(ids)) if classes > TOP else None,
     }
 
 
@@ -58,7 +58,3 @@ def batch_size(images: ImageSet) -> int:
     """Images per batch: fewer the larger they are."""
     height, width = images.images.shape[1:3]
     return max(1, min(MOST_IMAGES, MOST_PIXELS // (height * width)))
-
-
-def _share(hits: int, n: int) -> dict[str, Any]:
-    return {"value": hits / n, "interval": list(statistics.proportion_interval(hits, n)), "n": n}

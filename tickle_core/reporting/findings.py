@@ -25,6 +25,8 @@ class Settings:
     layers: dict[str, str]
     extract: params.Extract
     sae: params.Sae
+    features: params.Features
+    circuits: params.Circuits
     probes: params.Probes
     dimension: params.Dimension
     report: params.Report
@@ -50,6 +52,12 @@ class Findings:
         By stage, then by layer: the content of reports/metrics/<stage>/<layer>.json.
     latents, top_images
         By layer: the tables that the stage `sae` writes.
+    pictures, natural, roads
+        By layer: the tables that the stage `features` writes.
+    picture_folders
+        By layer: where the pictures lie that the column `file` of `pictures` names.
+    ablation, class_effects
+        By layer: the tables that the stage `circuits` writes.
     """
 
     settings: Settings
@@ -60,6 +68,12 @@ class Findings:
     metrics: dict[str, dict[str, Any]]
     latents: dict[str, pd.DataFrame]
     top_images: dict[str, pd.DataFrame]
+    pictures: dict[str, pd.DataFrame]
+    natural: dict[str, pd.DataFrame]
+    roads: dict[str, pd.DataFrame]
+    picture_folders: dict[str, Path]
+    ablation: dict[str, pd.DataFrame]
+    class_effects: dict[str, pd.DataFrame]
 
     @property
     def layers(self) -> list[str]:
@@ -77,7 +91,7 @@ class Findings:
         return self.images.class_names
 
 
-STAGES = ("probes", "sae", "dimension")
+STAGES = ("probes", "sae", "features", "circuits", "dimension")
 
 
 def read(data: Path, metrics: Path, settings: Settings) -> Findings:
@@ -104,15 +118,20 @@ def read(data: Path, metrics: Path, settings: Settings) -> Findings:
                 }
                 for stage in STAGES
             },
-            latents=_tables(data, settings, "latents"),
-            top_images=_tables(data, settings, "top_images"),
+            latents=_tables(data / "sae", settings, "latents"),
+            top_images=_tables(data / "sae", settings, "top_images"),
+            pictures=_tables(data / "features", settings, "pictures"),
+            natural=_tables(data / "features", settings, "natural"),
+            roads=_tables(data / "features", settings, "roads"),
+            picture_folders={
+                alias: data / "features" / alias / "pictures" for alias in settings.layers
+            },
+            ablation=_tables(data / "circuits", settings, "ablation"),
+            class_effects=_tables(data / "circuits", settings, "class_effects"),
         )
     except FileNotFoundError as error:
         raise TickleError(f"{error.filename} is missing: run `dvc repro`") from None
 
 
-def _tables(data: Path, settings: Settings, name: str) -> dict[str, pd.DataFrame]:
-    return {
-        alias: pd.read_parquet(data / "sae" / alias / f"{name}.parquet")
-        for alias in settings.layers
-    }
+def _tables(folder: Path, settings: Settings, name: str) -> dict[str, pd.DataFrame]:
+    return {alias: pd.read_parquet(folder / alias / f"{name}.parquet") for alias in settings.layers}

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tickle_core.dictionaries.telling import DENSE, strongest
 from tickle_core.reporting import embedding
 from tickle_core.reporting.findings import Findings
 
-DENSE = 0.5  # share of tokens above which a latent is left out
 CHANCE_DRAWS = 2000
 
 # (alias, image ids (n,), latents (n,)) -> each latent's activation at every position of its image,
@@ -31,8 +31,8 @@ class Thumb:
     Attributes
     ----------
     mark
-        (x, y, width, height), in pixels of the embedded image, of the patch that fires; None
-        where the strongest token is no patch.
+        (x, y, width, height), in pixels of the image, of the patch that fires; None where the
+        strongest token is no patch.
     token
         What it is then: class or register; else empty.
     heat
@@ -88,33 +88,34 @@ class LayerGallery:
 
 @dataclass(frozen=True)
 class Gallery:
-    """All layers, and the images that they show.
+    """All layers, and what agreement there would be by chance.
 
     Attributes
     ----------
     layers
         In the order of params.yaml.
-    images
-        Data URI by image id; each image is embedded once, however many latents it serves.
-    size
-        (width, height) of the embedded images, in pixels.
-    crisp
-        Whether they are the images as they are, to be shown pixel by pixel.
     chance_agreement
         In 95 % of draws of as many held-out images as a latent shows, the most frequent class
         comes at most this often.
     """
 
     layers: list[LayerGallery]
-    images: dict[int, str]
-    size: tuple[int, int]
-    crisp: bool
     chance_agreement: int
+
+    @property
+    def thumbs(self) -> list[Thumb]:
+        """All of them."""
+        return [t for layer in self.layers for latent in layer.latents for t in latent.thumbs]
+
+    @property
+    def image_ids(self) -> set[int]:
+        """Of the images that it shows."""
+        return {thumb.image_id for thumb in self.thumbs}
 
     @property
     def has_heat(self) -> bool:
         """Whether some image has a heat map."""
-        return any(t.heat for layer in self.layers for each in layer.latents for t in each.thumbs)
+        return any(thumb.heat for thumb in self.thumbs)
 
     @property
     def leading_classes(self) -> list[str]:
@@ -131,9 +132,7 @@ def gallery(findings: Findings, heat_maps: HeatMaps) -> Gallery:
         alias: top_images(findings.top_images[alias], ranked[alias], section.images_per_latent)
         for alias in findings.layers
     }
-    ids = np.unique(np.concatenate([top["image_id"] for top in tops.values()]).astype(np.int64))
-    pixels = findings.images.images.shape[1:3]
-    size = embedding.embedded_size(pixels, len(ids))
+    size = findings.images.images.shape[1:3]
     class_of = findings.images.table["class_name"].to_numpy()
     layers = []
     for alias, table in findings.latents.items():
@@ -149,20 +148,10 @@ def gallery(findings: Findings, heat_maps: HeatMaps) -> Gallery:
     labels = findings.images.table["label"].to_numpy()[findings.held_out]
     return Gallery(
         layers=layers,
-        images=embedding.embed(findings.images, ids, size),
-        size=size[::-1],
-        crisp=embedding.is_small(pixels),
         chance_agreement=chance_agreement(
             labels, section.images_per_latent, findings.settings.seed
         ),
     )
-
-
-def strongest(latents: pd.DataFrame, count: int) -> pd.DataFrame:
-    """The rows of the latents that fire, but on no more than `DENSE` of the tokens, by energy."""
-    telling = latents[(latents["density"] > 0) & (latents["density"] <= DENSE)]
-    order = ["mean_square", "latent"]
-    return telling.sort_values(order, ascending=[False, True]).head(count)
 
 
 def top_images(table: pd.DataFrame, latents: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -183,6 +172,32 @@ def heat_overlays(
     patches = maps[:, len(layer["prefix"]) :].reshape(-1, *grid)
     peaks = tops.groupby("latent")["value"].transform("max")
     return [embedding.overlay(each / peak) for each, peak in zip(patches, peaks, strict=True)]
+
+
+def thumb(
+    image_id: int,
+    class_of: np.ndarray,
+    value: float,
+    position: int,
+    layer: dict[str, Any],
+    size: tuple[int, int],
+    heat: str | None = None,
+) -> Thumb:
+    """An image with its strongest position among a layer's tokens; -1 stands for none.
+
+    Parameters
+    ----------
+    class_of
+        Class name of each image of the set.
+    layer
+        Its entry of the model's card.
+    size
+        (height, width) of the images.
+    """
+    prefix = layer["prefix"]
+    token = prefix[position] if 0 <= position < len(prefix) else ""
+    patch = mark(position - len(prefix), layer["grid"], size)
+    return Thumb(image_id, class_of[image_id], value, patch, token, heat)
 
 
 def mark(
@@ -212,16 +227,8 @@ def _latent(
     layer: dict[str, Any],
     size: tuple[int, int],
 ) -> Latent:
-    prefix = layer["prefix"]
     thumbs = [
-        Thumb(
-            top.image_id,
-            class_of[top.image_id],
-            top.value,
-            mark(top.position - len(prefix), layer["grid"], size),
-            prefix[top.position] if top.position < len(prefix) else "",
-            top.heat,
-        )
+        thumb(top.image_id, class_of, top.value, top.position, layer, size, top.heat)
         for top in tops[tops["latent"] == row["latent"]].itertuples()
     ]
     counts = Counter(thumb.class_name for thumb in thumbs)

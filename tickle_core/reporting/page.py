@@ -6,16 +6,26 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from tickle_core.dictionaries.telling import DENSE
 from tickle_core.reporting import overview, tables
+from tickle_core.reporting.feature_gallery import FeatureGallery, feature_gallery
 from tickle_core.reporting.findings import Findings
-from tickle_core.reporting.gallery import DENSE, Gallery, HeatMaps, gallery
-from tickle_core.reporting.sections import dimension, probes, sae
+from tickle_core.reporting.gallery import Gallery, HeatMaps, gallery
+from tickle_core.reporting.sections import circuits, dimension, features, probes, sae
 from tickle_core.reporting.sections.section import Section
+from tickle_core.reporting.shown import shown
 from tickle_core.reporting.style import fixed_style, save_figure
+from tickle_core.reporting.traces import Trace, traces
 
 # A new analysis adds its module here, a template of the section's name, and its stage to
 # `findings.STAGES`.
-SECTIONS = (probes.section, sae.section, dimension.section)
+SECTIONS = (
+    probes.section,
+    sae.section,
+    features.section,
+    circuits.section,
+    dimension.section,
+)
 
 
 def write(
@@ -45,10 +55,11 @@ def write(
         all_tables |= section.tables
     for name, table in all_tables.items():
         tables.write(table, tables_folder, name)
-    images = {
+    drawn = {
         name: _svg_uri(figures / f"{name}.svg") for section in sections for name in section.figures
     }
-    html = render(findings, sections, all_tables, images, gallery(findings, heat_maps))
+    latents, wanted = gallery(findings, heat_maps), feature_gallery(findings)
+    html = render(findings, sections, all_tables, drawn, latents, wanted, traces(findings))
     page.write_text(html, encoding="utf-8", newline="\n")
 
 
@@ -58,6 +69,8 @@ def render(
     all_tables: dict[str, tables.Table],
     figures: dict[str, str],
     latents: Gallery,
+    wanted: FeatureGallery,
+    traced: list[Trace],
 ) -> str:
     """The page as text; `figures` holds a data URI by name."""
     environment = Environment(
@@ -68,6 +81,7 @@ def render(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    pairs = {image_id for trace in traced for image_id in (trace.image_id, trace.donor_id)}
     environment.filters |= {
         "number": tables.number,
         "percent": tables.percent,
@@ -80,7 +94,10 @@ def render(
         sections=sections,
         tables=all_tables,
         figures=figures,
+        images=shown(findings.images, latents.image_ids | wanted.image_ids | pairs),
         gallery=latents,
+        wanted=wanted,
+        traces=traced,
         dense=DENSE,
     )
 

@@ -20,6 +20,7 @@ def headline(metrics: Path, layer: str) -> dict[str, dict[str, Any]]:
     probe = read_json(metrics / "probes" / f"{layer}.json")["pooled"]
     dictionaries = read_json(metrics / "sae" / f"{layer}.json")
     sae, permuted = dictionaries["saes"]["main"], dictionaries["saes"]["permuted"]
+    circuits = read_json(metrics / "circuits" / f"{layer}.json")
     dimension = read_json(metrics / "dimension" / f"{layer}.json")["image"]["global"]
     return {
         # A model whose classes are not the data set's has no accuracy on it.
@@ -37,6 +38,8 @@ def headline(metrics: Path, layer: str) -> dict[str, dict[str, Any]]:
             "n": dimension["n"],
             "null": dimension["null"]["mean"],
         },
+        "ablation_effect": _ablation_effect(circuits["ablation"]["latents"]["kinds"]),
+        "patching_effect": _patching_effect(circuits["patching"]),
     }
 
 
@@ -45,3 +48,19 @@ def _accuracy_drop(sae: dict[str, Any], mean: dict[str, Any]) -> dict[str, Any]:
     if sae["accuracy_drop"] is None:
         return {"value": None}
     return sae["accuracy_drop"] | {"null": mean["accuracy_drop"]["value"]}
+
+
+def _ablation_effect(kinds: dict[str, Any]) -> dict[str, Any]:
+    """Of the largest group, ablated to the mean; no value where there is nothing to compare."""
+    if not kinds or kinds["mean"]["groups"][-1]["null"] is None:
+        return {"value": None}
+    group = kinds["mean"]["groups"][-1]
+    return group["effect_size"] | {"null": group["null"]["effect_size"]["mean"]}
+
+
+def _patching_effect(patching: dict[str, Any] | None) -> dict[str, Any]:
+    """Of latents; no value where every image is of one class, or there is nothing to compare."""
+    latents = patching and patching["kinds"]["latents"]
+    if not latents or latents["null"] is None:
+        return {"value": None}
+    return latents["influence"] | {"null": latents["null"]["influence"]["value"]}

@@ -3,8 +3,8 @@
 from typing import Any
 
 from tickle_core import params
+from tickle_core.dictionaries.telling import DENSE
 from tickle_core.reporting.findings import Findings
-from tickle_core.reporting.gallery import DENSE
 from tickle_core.reporting.sections import sae_figures, sae_tables
 from tickle_core.reporting.sections.section import Headline, Section
 from tickle_core.reporting.tables import number, percent

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from tickle_core.dictionaries.telling import DENSE
 from tickle_core.reporting import plots
-from tickle_core.reporting.gallery import DENSE
 from tickle_core.reporting.plots import Series
 from tickle_core.reporting.sections.sae_tables import BASELINES, PERMUTED, splice_measure
 from tickle_core.reporting.style import CONTROL, INK, MEASURED, NULL, short

@@ -1,12 +1,8 @@
-// The gallery's controls. Without scripts they stay hidden and every layer is shown.
-(() => {
-  const gallery = document.getElementById("gallery");
-  const tabs = [...gallery.querySelectorAll("[role=tab]")];
-  const panels = [...gallery.querySelectorAll("[role=tabpanel]")];
-  const order = document.getElementById("order");
-  const className = document.getElementById("class");
-  const marks = document.getElementById("marks");
-  const heat = document.getElementById("heat"); // absent where no layer has patches
+// Tabs of layers, and the gallery's controls. Without scripts these stay hidden and every layer is
+// shown.
+function tabbed(section) {
+  const tabs = [...section.querySelectorAll("[role=tab]")];
+  const panels = [...section.querySelectorAll("[role=tabpanel]")];
 
   function select(tab) {
     tabs.forEach((each, i) => {
@@ -16,6 +12,32 @@
       panels[i].hidden = !chosen;
     });
   }
+
+  tabs.forEach((tab, i) => {
+    tab.addEventListener("click", () => select(tab));
+    tab.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!step) return;
+      const next = tabs[(i + step + tabs.length) % tabs.length];
+      select(next);
+      next.focus();
+      event.preventDefault();
+    });
+  });
+  section.querySelector(".controls").hidden = false;
+  section.classList.add("tabbed");
+  select(tabs.find((tab) => tab.getAttribute("aria-selected") === "true"));
+}
+
+document.querySelectorAll(".tabs").forEach(tabbed);
+
+(() => {
+  const gallery = document.getElementById("gallery");
+  const panels = [...gallery.querySelectorAll("[role=tabpanel]")];
+  const order = document.getElementById("order");
+  const className = document.getElementById("class");
+  const marks = document.getElementById("marks");
+  const heat = document.getElementById("heat"); // absent where no layer has patches
 
   function arrange() {
     for (const panel of panels) {
@@ -32,17 +54,6 @@
     }
   }
 
-  tabs.forEach((tab, i) => {
-    tab.addEventListener("click", () => select(tab));
-    tab.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      if (!step) return;
-      const next = tabs[(i + step + tabs.length) % tabs.length];
-      select(next);
-      next.focus();
-      event.preventDefault();
-    });
-  });
   order.addEventListener("change", arrange);
   className.addEventListener("change", arrange);
   marks.addEventListener("change", () => gallery.classList.toggle("unmarked", !marks.checked));
@@ -54,7 +65,4 @@
   className.value = "";
   marks.checked = true;
   if (heat) heat.checked = true;
-  gallery.querySelector(".controls").hidden = false;
-  gallery.classList.add("tabbed");
-  select(tabs.find((tab) => tab.getAttribute("aria-selected") === "true"));
 })();

@@ -1,0 +1,36 @@
+"""Ablate, patch and restore parts of one layer and see what becomes of the predictions."""
+
+from pathlib import Path
+
+from tickle_core import devices, stage
+from tickle_core.activations.store import open_store
+from tickle_core.circuits import analysis
+from tickle_core.datasets.image_set import ImageSet
+from tickle_core.dictionaries import sae, stream
+from tickle_core.models import classifier, splicing
+from tickle_core.results import write_json
+
+
+def main(run: stage.Run) -> None:
+    section, seed = run.params.circuits, run.params.seed
+    store = open_store(Path(f"data/activations/{run.alias}.zarr"))
+    device = devices.prepare(run.params.device)
+    # The sparse products and float64 are missing on MPS.
+    device = devices.prepare("cpu") if device.type == "mps" else device
+    model = classifier.load(Path("data/model"), device)
+    splice = splicing.splice(
+        model, ImageSet.open(Path("data/dataset")), run.params.layers[run.alias]
+    )
+    dictionary = sae.load(Path("data/sae") / run.alias).to(device)
+    sample = stream.sample_tokens(store, store.train_rows, 1, seed).to(device)
+
+    found = analysis.analyse(store, splice, dictionary, sample, section, seed)
+
+    out = run.output_directory(f"data/circuits/{run.alias}")
+    found.units.to_parquet(out / "ablation.parquet", index=False)
+    found.classes.to_parquet(out / "class_effects.parquet", index=False)
+    write_json(run.output(f"reports/metrics/circuits/{run.alias}.json"), found.metrics)
+
+
+if __name__ == "__main__":
+    stage.enter("circuits", main, per_layer=True)

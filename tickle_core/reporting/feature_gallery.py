@@ -1,0 +1,219 @@
+"""Pictures of what units want, beside the natural images that excite them most and least."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from tickle_core.errors import TickleError
+from tickle_core.reporting import embedding
+from tickle_core.reporting.findings import Findings
+from tickle_core.reporting.gallery import Thumb, mark, thumb
+
+# Families of units in the order of the page, and what their units are called.
+FAMILIES = {
+    "latent": "latents",
+    "channel": "channels",
+    "direction": "directions",
+    "neuron": "neurons",
+    "layer": "whole layer",
+    "logit": "classes",
+}
+PER_ROW = 8  # pictures and natural images of a unit
+LEAST = 2  # of them natural images that excite it least
+FEWEST_BEST = 2
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of what a unit wants.
+
+    Attributes
+    ----------
+    key
+        Names it among the embedded pictures.
+    relative
+        Its score, where the mean of noise is 0 and the best natural image 1; None where these
+        are not apart.
+    mark
+        As of `Thumb`.
+    angle
+        To the unit's best natural images, in degrees, at the layers before; None where there are
+        none.
+    other_road
+        Whether that is more than natural images have.
+    fires
+        Of a latent: whether it is active on the picture; else None.
+    """
+
+    key: str
+    score: float
+    relative: float | None
+    mark: tuple[float, float, float, float] | None
+    angle: float | None
+    other_road: bool
+    fires: bool | None
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit with its pictures and natural images, strongest first and weakest first."""
+
+    title: str
+    pictures: list[Picture]
+    most: list[Thumb]
+    least: list[Thumb]
+    natural_best: float
+    natural_median: float
+    noise_mean: float
+    noise_max: float
+    angle_natural: float | None
+
+
+@dataclass(frozen=True)
+class FeatureGallery:
+    """Pictures of all layers.
+
+    Attributes
+    ----------
+    layers
+        By alias, then by family: units. Without classes, which are no layer's.
+    classes
+        Units of the family of logits, as the headline layer has them.
+    pictures
+        Data URI by key.
+    """
+
+    layers: dict[str, dict[str, list[Unit]]]
+    classes: list[Unit]
+    pictures: dict[str, str]
+
+    @property
+    def image_ids(self) -> set[int]:
+        """Of the natural images that it shows."""
+        families = [units for layer in self.layers.values() for units in layer.values()]
+        units = [unit for family in [*families, self.classes] for unit in family]
+        return {each.image_id for unit in units for each in [*unit.most, *unit.least]}
+
+
+def feature_gallery(findings: Findings) -> FeatureGallery:
+    """All units that were pictured, in the order in which they were chosen.
+
+    Raises
+    ------
+    TickleError
+        If a picture is missing; it is named.
+    """
+    layers, files = {}, {}
+    for alias, table in findings.pictures.items():
+        if alias != findings.headline_layer:
+            table = table[table["family"] != "logit"]
+        layers[alias] = {
+            family: list(_units(findings, alias, rows))
+            for family, rows in table.groupby("family", sort=False)
+        }
+        folder = findings.picture_folders[alias]
+        for row in table.itertuples():
+            files[_key(alias, row)] = folder / Path(row.file).name
+    classes = layers[findings.headline_layer].pop("logit", [])
+    ordered = {
+        alias: {family: families[family] for family in FAMILIES if family in families}
+        for alias, families in layers.items()
+    }
+    pictures = _embed(files, findings.images.images.shape[1:3])
+    return FeatureGallery(ordered, classes, pictures)
+
+
+def relative(score: float, noise: float, natural: float) -> float | None:
+    """A score on a scale where noise is 0 and the best natural image 1."""
+    return (score - noise) / (natural - noise) if natural > noise else None
+
+
+def _units(findings: Findings, alias: str, pictures: pd.DataFrame) -> Iterator[Unit]:
+    """The units of one family of one layer."""
+    layer = findings.card["layers"][findings.settings.layers[alias]]
+    class_of = findings.images.table["class_name"].to_numpy()
+    size = findings.images.images.shape[1:3]
+    natural = findings.natural[alias]
+    natural = natural[natural["family"] == pictures["family"].iloc[0]].sort_values("rank")
+    for unit, rows in pictures.groupby("unit", sort=False):
+        first = rows.iloc[0]
+        best = max(FEWEST_BEST, PER_ROW - LEAST - len(rows))
+        sides = [
+            [
+                thumb(each.image_id, class_of, each.score, each.position, layer, size)
+                for each in natural[(natural["unit"] == unit) & (natural["side"] == side)]
+                .head(count)
+                .itertuples()
+            ]
+            for side, count in (("most", best), ("least", LEAST))
+        ]
+        yield Unit(
+            _title(first, layer),
+            [_picture(alias, row, layer, size) for row in rows.itertuples()],
+            *sides,
+            *(float(first[key]) for key in ("natural_best", "natural_median")),
+            *(float(first[key]) for key in ("noise_mean", "noise_max")),
+            _maybe(first["angle_natural"]),
+        )
+
+
+def _picture(alias: str, row: Any, layer: dict[str, Any], size: tuple[int, int]) -> Picture:
+    return Picture(
+        key=_key(alias, row),
+        score=float(row.score),
+        relative=relative(row.score, row.noise_mean, row.natural_best),
+        mark=mark(row.position - len(layer["prefix"]), layer["grid"], size),
+        angle=_maybe(row.angle),
+        other_road=not pd.isna(row.other_road) and bool(row.other_road),
+        fires=None if pd.isna(row.fires) else bool(row.fires),
+    )
+
+
+def _title(row: pd.Series, layer: dict[str, Any]) -> str:
+    """What the page calls a unit."""
+    if row["family"] == "layer":
+        return "Layer"
+    if row["family"] == "logit":
+        return row["name"]
+    if row["family"] == "neuron":
+        place = row["position"] - len(layer["prefix"])
+        grid = layer["grid"]
+        where = f"row {place // grid[1]}, column {place % grid[1]}" if grid else f"token {place}"
+        return f"Channel {row['unit']} at {where}"
+    return f"{row['family'].capitalize()} {row['unit']}"
+
+
+def _key(alias: str, row: Any) -> str:
+    return f"{alias}-{row.family}-{row.unit}-{row.copy}"
+
+
+def _maybe(value: float | None) -> float | None:
+    return None if pd.isna(value) else float(value)
+
+
+class _Files:
+    """PNG files that are read like the images of a set."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        self.paths = paths
+
+    def read(self, ids: np.ndarray) -> Iterator[np.ndarray]:
+        for path in (self.paths[each] for each in ids):
+            try:
+                pixels = np.asarray(Image.open(path))
+            except FileNotFoundError:
+                raise TickleError(f"{path} is missing: run `dvc repro`") from None
+            yield pixels if pixels.ndim == 3 else pixels[:, :, None]
+
+
+def _embed(files: dict[str, Path], size: tuple[int, int]) -> dict[str, str]:
+    paths = list(files.values())
+    embedded = embedding.embed(
+        _Files(paths), np.arange(len(paths)), embedding.embedded_size(size, len(paths))
+    )
+    return dict(zip(files, embedded.values(), strict=True))

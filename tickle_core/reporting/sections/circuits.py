@@ -1,0 +1,93 @@
+"""The section on circuits: what causes the prediction."""
+
+from typing import Any
+
+from tickle_core.reporting.findings import Findings
+from tickle_core.reporting.sections import circuit_figures, circuit_tables
+from tickle_core.reporting.sections.section import Headline, Section
+from tickle_core.reporting.tables import number, percent
+
+HEADLINES = {
+    "ablation_effect": Headline(
+        "Ablation effect",
+        "what the logit of the predicted class loses when the largest group of top latents is "
+        "ablated to their means, in standard deviations of that logit over images",
+        "groups of random latents that are equally active",
+        3,
+    ),
+    "patching_effect": Headline(
+        "Patching effect",
+        "share of the way to the donor image's class that the model goes when the latents that the "
+        "screen finds are replaced by those of an image of another class",
+        "random latents that are equally active",
+        3,
+    ),
+}
+
+
+def section(findings: Findings) -> Section:
+    """Ablation, patching and causal tracing, per layer."""
+    layers = findings.metrics["circuits"]
+    headline = layers[findings.headline_layer]
+    patching = {alias: each["patching"] for alias, each in layers.items() if each["patching"]}
+    tracing = {alias: each["tracing"] for alias, each in layers.items() if each["tracing"]}
+    figures = {
+        "circuits_ablation": circuit_figures.ablation_figure(layers),
+        "circuits_groups": circuit_figures.groups_figure(layers),
+    }
+    tables = {
+        "circuits_ablation": circuit_tables.ablation_table(layers),
+        "circuits_groups": circuit_tables.group_table(layers),
+        "circuits_latents": circuit_tables.unit_table(findings.ablation[findings.headline_layer]),
+    }
+    classes = circuit_figures.classes_figure(findings.class_effects[findings.headline_layer])
+    if classes:
+        figures["circuits_classes"] = classes
+    if patching:
+        figures["circuits_patching"] = circuit_figures.patching_figure(patching)
+        tables["circuits_patching"] = circuit_tables.patching_table(patching)
+    if headline["patching"]:
+        figures["circuits_influence"] = circuit_figures.influence_figure(headline["patching"])
+        tables["circuits_influence"] = circuit_tables.influence_table(headline["patching"])
+    if tracing:
+        figures["circuits_tracing"] = circuit_figures.tracing_figure(tracing)
+        tables["circuits_tracing"] = circuit_tables.tracing_table(tracing)
+    return Section(
+        name="circuits",
+        title="Circuits",
+        summary=_summary(headline),
+        headlines=HEADLINES,
+        settings=findings.settings.circuits.model_dump(),
+        figures=figures,
+        tables=tables,
+        facts={
+            "headline": headline,
+            "group_layers": min(len(layers), circuit_figures.MOST_LAYERS),
+            "classes_shown": circuit_figures.MOST_CLASSES,
+            "latents_shown": circuit_figures.MOST_LATENTS,
+            "joined": any(layer["joined"] != [1, 1] for layer in tracing.values()),
+            "prefix": any(layer["prefix"] for layer in tracing.values()),
+        },
+    )
+
+
+def _summary(layer: dict[str, Any]) -> str:
+    """Of the headline layer, in the words of the page's first paragraph."""
+    sentences = []
+    groups = circuit_tables.judged(layer, "latents", "mean")["groups"]
+    if groups and groups[-1]["null"]:
+        group = groups[-1]
+        sentences.append(
+            f"Without its {number(group['size'])} most influential latents, the logit of the "
+            f"predicted class falls by {number(group['effect_size']['value'], 2)} standard "
+            f"deviations (without random ones, {number(group['null']['effect_size']['mean'], 2)})."
+        )
+    latents = layer["patching"] and layer["patching"]["kinds"]["latents"]
+    if latents and latents["null"]:
+        sentences.append(
+            f"With {percent(latents['patched'] / latents['of'], 0)} of its latents taken from an "
+            "image of another class, the model goes "
+            f"{percent(latents['influence']['value'], 0)} of the way there "
+            f"({percent(latents['null']['influence']['value'], 0)} with random ones)."
+        )
+    return " ".join(sentences)

@@ -1,0 +1,37 @@
+"""The images that the page shows: each is embedded once, however many parts of it show it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from tickle_core.datasets.image_set import ImageSet
+from tickle_core.reporting import embedding
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Embedded images.
+
+    Attributes
+    ----------
+    uris
+        Data URI by image id.
+    size
+        (width, height) at which all are drawn, in pixels of the image set; they may be embedded
+        smaller.
+    crisp
+        Whether they are the images as they are, to be shown pixel by pixel.
+    """
+
+    uris: dict[int, str]
+    size: tuple[int, int]
+    crisp: bool
+
+
+def shown(images: ImageSet, ids: Collection[int]) -> Shown:
+    """Embed some images of the set."""
+    size = images.images.shape[1:3]
+    ordered = np.array(sorted(ids), dtype=np.int64)
+    uris = embedding.embed(images, ordered, embedding.embedded_size(size, len(ordered)))
+    return Shown(uris, size[::-1], embedding.is_small(size))

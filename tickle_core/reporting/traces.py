@@ -1,0 +1,89 @@
+"""Causal tracing of single images: where each layer holds what makes the prediction."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tickle_core.reporting import embedding, plots
+from tickle_core.reporting.findings import Findings
+
+MOST_LAYERS = 6  # beside the two images of a pair
+
+
+@dataclass(frozen=True)
+class TraceMap:
+    """What restoring single sites of a layer brings back.
+
+    Attributes
+    ----------
+    heat
+        Data URI to be laid over the clean image, full at the strongest patch; None where there
+        are no patches to tell apart, or none brings anything back.
+    strongest
+        Recovered share of the strongest patch, or of the strongest site where there is no grid.
+    prefix
+        (token, recovered share) of the class and register tokens.
+    """
+
+    alias: str
+    heat: str | None
+    strongest: float
+    prefix: list[tuple[str, float]]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A clean image and its donor, and one map per layer that traced this pair."""
+
+    image_id: int
+    donor_id: int
+    class_name: str
+    donor_class: str
+    maps: list[TraceMap]
+
+
+def traces(findings: Findings) -> list[Trace]:
+    """The example pairs of the headline layer, in layers that are evenly spaced."""
+    found = {alias: layer["tracing"] for alias, layer in findings.metrics["circuits"].items()}
+    aliases = [alias for alias, tracing in found.items() if tracing]
+    aliases = [aliases[place] for place in plots.evenly(len(aliases), MOST_LAYERS)]
+    headline = found[findings.headline_layer]
+    return [
+        Trace(
+            each["image_id"],
+            each["donor_id"],
+            each["class"],
+            each["donor_class"],
+            [
+                trace_map(alias, found[alias], same, _grid(findings, alias))
+                for alias in aliases
+                for same in found[alias]["examples"]
+                if (same["image_id"], same["donor_id"]) == (each["image_id"], each["donor_id"])
+            ],
+        )
+        for each in (headline["examples"] if headline else [])
+    ]
+
+
+def trace_map(
+    alias: str, tracing: dict[str, Any], example: dict[str, Any], grid: list[int] | None
+) -> TraceMap:
+    """One example in one layer; `grid` is the layer's own, finer than its sites may be."""
+    values = np.array(example["recovered"])
+    count = len(tracing["prefix"])
+    prefix = list(zip(tracing["prefix"], values[:count].tolist(), strict=True))
+    patches = values[count:] if count < len(values) else values
+    strongest = float(patches.max())
+    heat = None
+    if tracing["grid"] and len(patches) > 1 and strongest > 0:
+        # Each site as large as its positions, as those at the border have fewer.
+        height, width = tracing["joined"]
+        blocks = patches.reshape(tracing["grid"])
+        fine = blocks.repeat(height, 0).repeat(width, 1)[: grid[0], : grid[1]]
+        heat = embedding.overlay(fine / strongest)
+    return TraceMap(alias, heat, strongest, prefix)
+
+
+def _grid(findings: Findings, alias: str) -> list[int] | None:
+    return findings.card["layers"][findings.settings.layers[alias]]["grid"]

@@ -1,0 +1,114 @@
+"""How the natural images of a layer's test split respond to objectives: one streamed pass."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from tickle_core import arrays
+from tickle_core.activations.store import ActivationStore
+from tickle_core.progress import progress
+from tickle_core.visualization.objectives import Readout
+
+BLOCK_TOKENS = 2**15  # at once: each takes a number per objective
+SAMPLE = 4096  # images that the median is of, where there are more
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """The images at one end of every objective's scores, the most extreme first.
+
+    Attributes
+    ----------
+    image_ids, positions
+        (count, objectives) int64; positions as `Readout.responses` gives them.
+    scores
+        (count, objectives) float32.
+    """
+
+    image_ids: np.ndarray
+    positions: np.ndarray
+    scores: np.ndarray
+
+
+@dataclass(frozen=True)
+class Natural:
+    """What a store's test images score.
+
+    Attributes
+    ----------
+    most, least
+        The images that score highest and lowest; of equal scores, the lower image id.
+    sd, median
+        (objectives,) float64, of the scores. The median is exact for up to `SAMPLE` images and
+        that of a random sample of as many otherwise.
+    images
+        How many there are.
+    """
+
+    most: Extremes
+    least: Extremes
+    sd: np.ndarray
+    median: np.ndarray
+    images: int
+
+
+@torch.inference_mode()
+def survey(store: ActivationStore, readout: Readout, count: int, seed: int) -> Natural:
+    """Score all test images on all objectives.
+
+    Memory: one block of tokens, `count` images per objective and side, and the scores of a sample.
+
+    Parameters
+    ----------
+    count
+        Images kept on each side; fewer where there are fewer.
+    seed
+        Of the sample behind the median.
+    """
+    rows = store.test_rows
+    sampled = rows
+    if len(rows) > SAMPLE:
+        rng = np.random.default_rng(seed)
+        sampled = np.sort(rng.choice(rows, SAMPLE, replace=False))
+    most = least = None
+    sums = squares = 0.0
+    sample = []
+    for block, tokens, logits in progress(_blocks(store, rows), "natural images", "block"):
+        tokens, logits = (torch.from_numpy(x).to(readout.device).float() for x in (tokens, logits))
+        scores, positions = (x.cpu().numpy() for x in readout.responses(tokens, logits))
+        ids = np.broadcast_to(store.image_ids[block][:, None], scores.shape)
+        new = Extremes(ids, positions, scores)
+        most, least = _largest(most, new, count, 1), _largest(least, new, count, -1)
+        sample.append(scores[np.isin(block, sampled)])
+        sums = sums + scores.sum(0, dtype=np.float64)
+        squares = squares + np.square(scores, dtype=np.float64).sum(0)
+    mean = sums / len(rows)
+    sd = np.sqrt(np.maximum(squares / len(rows) - mean**2, 0))
+    median = np.median(np.concatenate(sample), axis=0).astype(np.float64)
+    return Natural(most, least, sd, median, len(rows))
+
+
+def _largest(kept: Extremes | None, new: Extremes, count: int, sign: int) -> Extremes:
+    """The first `count` by falling `sign` times score, of those kept and of later images."""
+    columns = [new.image_ids, new.positions, new.scores]
+    if kept is not None:
+        before = [kept.image_ids, kept.positions, kept.scores]
+        columns = [np.concatenate(pair) for pair in zip(before, columns, strict=True)]
+    # Stable, and images come in the order of their ids: of equal ones the lower id stays first.
+    order = np.argsort(-sign * columns[2], axis=0, kind="stable")[:count]
+    return Extremes(*(np.take_along_axis(column, order, axis=0) for column in columns))
+
+
+def _blocks(
+    store: ActivationStore, rows: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Row numbers of some images, their tokens (b, positions, channels) and logits (b, classes)."""
+    logits = arrays.open_complete(store.path / "logits")
+    step = max(1, BLOCK_TOKENS // store.tokens.shape[1])
+    for block, tokens in store.token_blocks(rows):
+        read = arrays.read_rows(logits, int(block[0]), int(block[-1]) + 1)[block - block[0]]
+        for start in range(0, len(block), step):
+            part = slice(start, start + step)
+            yield block[part], tokens[part], read[part]
