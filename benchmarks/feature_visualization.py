@@ -1,7 +1,7 @@
 """Pictures of 16 channels: Tickle, all at once up to the layer, against torch-lucent, one by one.
 
 EfficientNet-Lite0 with its ImageNet weights, the same channels, steps, colours and step size, on
-one machine in turns. Each side transforms pictures in its own way. What counts is a picture's
+one machine in turns, with transforms of the same size. What counts is a picture's
 objective, the mean of its channel over all positions, of the finished picture as 8-bit image and
 without transforms; and how many steps are made per second, summed over pictures.
 
@@ -39,6 +39,8 @@ from tickle_core.visualization.parametrization import Canvas, noise
 LAYER = "blocks.4"
 SIDE = 224
 STEPS, CHANNELS = 64, 16
+# What lucent's standard transforms amount to: pad 12 pixels, jitter 8, zoom and turn by as much.
+ROBUSTNESS = {"pad": 12 / 224, "jitter": 8 / 224, "scale": 0.1, "rotate": 10.0}
 # The first with nothing but what is listed here, the others with their own dependencies.
 PACKAGES = [
     ["--no-deps", "torch-lucent==0.1.8", "kornia==0.4.1"],
@@ -135,7 +137,7 @@ def lucent(
 def tickle(classifier: Classifier, channels: list[int], canvas: Canvas, steps: int) -> np.ndarray:
     """Our pictures (channels, h, w, 3), uint8, in one batch."""
     section = params.load().features.model_copy(
-        update={"steps": steps, "pictures": 1, "diversity": 0.0}
+        update={"steps": steps, "pictures": 1, "diversity": 0.0} | ROBUSTNESS
     )
     objectives = [Objective("channel", channel) for channel in channels]
     scales = [1.0] * len(channels)

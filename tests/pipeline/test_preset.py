@@ -29,6 +29,8 @@ def bring_photographs(folder: Path) -> None:
 
 def make_short(values) -> None:
     values["sae"].update(latents=256, k=8, tokens=65536, batch_size=256)
+    values["features"].update(steps=2, channels=1, neurons=1, latents=1, logits=1, noise=2)
+    values["circuits"].update(images=8, units=2, directions=4, pairs=1, traces=2, sites=4)
     values["probes"].update(strengths=[0.1], control_clusters=8, shuffles=1)
     values["dimension"].update(blocks=5, resamples=5, null_draws=3)
     values["report"].update(latents=3)
@@ -55,3 +57,6 @@ def test_efficientnet_lite0_on_photographs(new_project):
     summary = json.loads((project.path / "reports/metrics/summary.json").read_text())
     assert summary["model_accuracy"] == card["accuracy"]["value"]
     assert 0 < summary["sae_fvu"] < 1
+    assert summary["patching_effect"] is not None
+    picture = Image.open(next((project.path / "data/features/late/pictures").glob("latent-*.png")))
+    assert picture.size == (224, 224) and picture.mode == "RGB"
