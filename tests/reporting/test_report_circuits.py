@@ -99,16 +99,16 @@ def class_effects(effects, classes):
     rows = [
         {"family": family, "kind": kind, "role": role, "unit": unit, "class": name, "effect": value}
         for family, kind, role in (
-            ("channels", "mean", "top"),
-            ("latents", "zero", "top"),
+            ("channels", "zero", "top"),
             ("latents", "mean", "top"),
-            ("latents", "mean", "control"),
+            ("latents", "zero", "top"),
+            ("latents", "zero", "control"),
         )
         for unit, line in enumerate(effects)
         for name, value in zip(classes, line, strict=True)
     ]
     table = pd.DataFrame(rows)
-    shown = (table["family"] == "latents") & (table["kind"] == "mean") & (table["role"] == "top")
+    shown = (table["family"] == "latents") & (table["kind"] == "zero") & (table["role"] == "top")
     return table.assign(effect=table["effect"].where(shown, 99.0))
 
 

@@ -2,8 +2,8 @@
 
 The effect size is Glass's delta: the mean drop of the logit over images, in standard deviations of
 the clean logit over the same images, which is taken as known. It compares layers and models, and
-unlike the mean by the standard deviation of the drops, it does not call a small effect large because
-it is steady.
+unlike the mean by the standard deviation of the drops, it does not call a small effect large for
+being steady.
 
 Every family and kind has its own multiple-testing correction. All bootstraps over images take the
 same samples, so that units and groups are compared on the same ones.

@@ -6,15 +6,12 @@ import io
 import numpy as np
 from PIL import Image
 
-from tickle_core.datasets.image_set import ImageSet
-
 # Sides in pixels of the embedded images. Up to LOSSLESS_SIDE they are embedded as they are, as a
 # pixel of theirs counts; photographs are compressed.
 LOSSLESS_SIDE = 64
 LARGEST_SIDE = 112
 SMALLEST_SIDE = 48
 MOST_PIXELS = 4_000_000  # of all of them together
-READ_AT_ONCE = 256
 
 # Apart from grey, skin, sky and leaves, and from the yellow that marks the strongest patch.
 HEAT = (255, 0, 90)
@@ -31,22 +28,16 @@ def embedded_size(size: tuple[int, int], count: int) -> tuple[int, int]:
     return tuple(max(1, round(side * length / max(size))) for length in size)
 
 
-def embed(images: ImageSet, ids: np.ndarray, size: tuple[int, int]) -> dict[int, str]:
-    """Data URI of each image, at `size` (height, width): PNG if it is small, else JPEG."""
-    uris = {}
-    for start in range(0, len(ids), READ_AT_ONCE):
-        block = ids[start : start + READ_AT_ONCE]
-        for image_id, pixels in zip(block.tolist(), images.read(block), strict=True):
-            uris[image_id] = _data_uri(pixels, size)
-    return uris
-
-
 def is_small(size: tuple[int, int]) -> bool:
     """Whether images of this (height, width) are embedded as they are."""
     return max(size) <= LOSSLESS_SIDE
 
 
-def _data_uri(pixels: np.ndarray, size: tuple[int, int]) -> str:
+def data_uri(pixels: np.ndarray, size: tuple[int, int]) -> str:
+    """Data URI of an image (h, w, channels), at `size` (height, width).
+
+    PNG as it is if the image is small, else JPEG.
+    """
     # Pillow takes a grey image without its channel axis.
     image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     file = io.BytesIO()

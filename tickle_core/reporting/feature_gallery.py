@@ -196,24 +196,14 @@ def _maybe(value: float | None) -> float | None:
     return None if pd.isna(value) else float(value)
 
 
-class _Files:
-    """PNG files that are read like the images of a set."""
-
-    def __init__(self, paths: list[Path]) -> None:
-        self.paths = paths
-
-    def read(self, ids: np.ndarray) -> Iterator[np.ndarray]:
-        for path in (self.paths[each] for each in ids):
-            try:
-                pixels = np.asarray(Image.open(path))
-            except FileNotFoundError:
-                raise TickleError(f"{path} is missing: run `dvc repro`") from None
-            yield pixels if pixels.ndim == 3 else pixels[:, :, None]
-
-
 def _embed(files: dict[str, Path], size: tuple[int, int]) -> dict[str, str]:
-    paths = list(files.values())
-    embedded = embedding.embed(
-        _Files(paths), np.arange(len(paths)), embedding.embedded_size(size, len(paths))
-    )
-    return dict(zip(files, embedded.values(), strict=True))
+    """Data URI of each PNG file, of images of `size` (height, width)."""
+    embedded = embedding.embedded_size(size, len(files))
+    uris = {}
+    for key, path in files.items():
+        try:
+            pixels = np.asarray(Image.open(path))
+        except FileNotFoundError:
+            raise TickleError(f"{path} is missing: run `dvc repro`") from None
+        uris[key] = embedding.data_uri(np.atleast_3d(pixels), embedded)
+    return uris

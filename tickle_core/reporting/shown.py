@@ -8,6 +8,8 @@ import numpy as np
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.reporting import embedding
 
+READ_AT_ONCE = 256
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -33,5 +35,10 @@ def shown(images: ImageSet, ids: Collection[int]) -> Shown:
     """Embed some images of the set."""
     size = images.images.shape[1:3]
     ordered = np.array(sorted(ids), dtype=np.int64)
-    uris = embedding.embed(images, ordered, embedding.embedded_size(size, len(ordered)))
+    embedded = embedding.embedded_size(size, len(ordered))
+    uris = {}
+    for start in range(0, len(ordered), READ_AT_ONCE):
+        block = ordered[start : start + READ_AT_ONCE]
+        for image_id, pixels in zip(block.tolist(), images.read(block), strict=True):
+            uris[image_id] = embedding.data_uri(pixels, embedded)
     return Shown(uris, size[::-1], embedding.is_small(size))

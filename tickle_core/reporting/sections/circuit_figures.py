@@ -85,12 +85,14 @@ def _groups(axes: Axes, groups: list[dict[str, Any]]) -> None:
 
 
 def classes_figure(effects: pd.DataFrame) -> Figure | None:
-    """What ablating single latents to their mean does to each class's logit, of one layer.
+    """What ablating single latents to zero does to each class's logit, of one layer.
 
-    None where no latent was ablated.
+    Not to the mean: over all images, what a mean ablation takes from those on which the latent is
+    active it gives to the others, and behind a linear tail the two cancel. None where no latent was
+    ablated.
     """
     found = effects[
-        (effects["family"] == "latents") & (effects["kind"] == "mean") & (effects["role"] == "top")
+        (effects["family"] == "latents") & (effects["kind"] == "zero") & (effects["role"] == "top")
     ]
     if found.empty:
         return None
