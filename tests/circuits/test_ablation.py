@@ -355,13 +355,27 @@ def test_effect_size_is_the_drop_in_standard_deviations_of_the_clean_logit(layer
     np.testing.assert_allclose(
         metrics["rank_correlation"]["value"],
         spearmanr(
-            screen_sizes(units, store, splice)[rows["unit"]], np.abs(values).mean(1)[rows["unit"]]
+            screen_sizes(units, store, splice, judging)[rows["unit"]],
+            np.abs(values).mean(1)[rows["unit"]],
         ).statistic,
     )
 
 
-def screen_sizes(units, store, splice):
-    return ranking.rank({"": units}, store, splice, ROWS)[""].size["zero"]
+def screen_sizes(units, store, splice, rows):
+    return ranking.rank({"": units}, store, splice, rows)[""].size["zero"]
+
+
+def test_behind_a_linear_tail_screen_and_exact_runs_rank_alike(layer, tokens):
+    """In every kind of ablation, though other images chose the units and gave the means."""
+    weights = random(D, CLASS_COUNT, seed=9)
+    store, splice = layer(tokens, lambda acts: acts.mean(1) @ weights)
+    half = IMAGES // 2
+    found = ablate(
+        {"channels": channels(D, CPU)}, store, ROWS[:half], ROWS[half:], splice, SECTION, 0
+    )
+    for kind in found.metrics["channels"]["kinds"].values():
+        assert kind["rank_correlation"]["value"] == pytest.approx(1)
+        assert kind["signed_correlation"]["value"] == pytest.approx(1)
 
 
 def test_class_effects_are_of_the_classes_predicted_most_often(layer, tokens):

@@ -82,7 +82,11 @@ def ablate(
     metrics: dict[str, Any] = {}
     units_rows: list[dict[str, Any]] = []
     classes_rows: list[dict[str, Any]] = []
-    for family, ranked in rank(families, store, splice, ranking).items():
+    rankings = rank(families, store, splice, ranking)
+    # The screen of the judging images: what is held against exact runs on the same ones.
+    means = {family: ranked.mean for family, ranked in rankings.items()}
+    screens = rank(families, store, splice, judging, means)
+    for family, ranked in rankings.items():
         plan = make_plan(
             ranked.size[CHOSEN_BY], ranked.activity, section.units, section.null_draws, seed
         )
@@ -101,7 +105,7 @@ def ablate(
         for kind, effects in exact.items():
             rows = summary.unit_rows(plan, ranked, effects, kind, seed)
             metrics[family]["kinds"][kind] = summary.of_kind(
-                plan, ranked, effects, kind, rows, seed
+                plan, screens[family], effects, kind, rows, seed
             )
             units_rows += [{"family": family, **row} for row in rows]
             for row in summary.class_rows(plan, effects, kind, names, seed):

@@ -71,7 +71,7 @@ def class_rows(
 
 def of_kind(
     plan: Plan,
-    ranked: Ranking,
+    screen: Ranking,
     effects: Effects,
     kind: str,
     rows: list[dict[str, Any]],
@@ -81,6 +81,8 @@ def of_kind(
 
     Parameters
     ----------
+    screen
+        Of the images that the effects are of.
     rows
         Those of `unit_rows`.
 
@@ -88,8 +90,8 @@ def of_kind(
     -------
     dict
         JSON-ready. `rank_correlation` and `signed_correlation`: Spearman's between screen and exact
-        runs, of mean absolute and of mean signed effects, bootstrapped over units; None where
-        either is constant. `top` and `controls`: means over units of |mean effect| and of |effect
+        runs on the same images, of mean absolute and of mean signed effects, bootstrapped over
+        units; None where either is constant. `top` and `controls`: means over units of |mean effect| and of |effect
         size|, bootstrapped over units, and the share of units whose adjusted p-value is at most
         0.05; controls are None where there are none. `groups`: for each size, the mean effect, its
         effect size and the share of predictions that stay; beside it what random groups give, as
@@ -97,7 +99,7 @@ def of_kind(
     """
     units = plan.singles
     exact = effects.predicted[_places(plan)]
-    size, signed = ranked.size[kind][units], ranked.signed[kind][units]
+    size, signed = screen.size[kind][units], screen.signed[kind][units]
     return {
         "rank_correlation": _rank_correlation(size, np.abs(exact).mean(1), seed),
         "signed_correlation": _rank_correlation(signed, exact.mean(1), seed),

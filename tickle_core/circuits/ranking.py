@@ -73,7 +73,11 @@ def batches(store: ActivationStore, splice: Splice, rows: np.ndarray) -> Iterato
 
 
 def rank(
-    families: dict[str, Units], store: ActivationStore, splice: Splice, rows: np.ndarray
+    families: dict[str, Units],
+    store: ActivationStore,
+    splice: Splice,
+    rows: np.ndarray,
+    means: dict[str, np.ndarray] | None = None,
 ) -> dict[str, Ranking]:
     """Moments and screened effects of all units of all families, in one pass.
 
@@ -83,6 +87,8 @@ def rank(
     ----------
     rows
         (n,) ascending rows of the store.
+    means
+        By family, (units,), what the mean ablation replaces by; else the means over these images.
     """
     moments = {name: [0.0, 0.0] for name in families}
     removed: dict[str, list[torch.Tensor]] = {name: [] for name in families}
@@ -106,7 +112,7 @@ def rank(
         along = (torch.cat(slopes) @ units.directions.T).cpu().numpy()
         effects = {
             "zero": zero,
-            "mean": zero - mean.astype(np.float32) * along,
+            "mean": zero - (means[name] if means else mean).astype(np.float32) * along,
             "resample": zero - torch.cat(brought[name]).numpy(),
         }
         found[name] = Ranking(
