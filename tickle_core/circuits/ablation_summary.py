@@ -91,11 +91,11 @@ def of_kind(
     dict
         JSON-ready. `rank_correlation` and `signed_correlation`: Spearman's between screen and exact
         runs on the same images, of mean absolute and of mean signed effects, bootstrapped over
-        units; None where either is constant. `top` and `controls`: means over units of |mean effect| and of |effect
-        size|, bootstrapped over units, and the share of units whose adjusted p-value is at most
-        0.05; controls are None where there are none. `groups`: for each size, the mean effect, its
-        effect size and the share of predictions that stay; beside it what random groups give, as
-        mean and central 95 % of the draws, or None.
+        units; None where either is constant. `top` and `controls`: means over units of |mean
+        effect| and of |effect size|, bootstrapped over units, and the share of units whose adjusted
+        p-value is at most 0.05; controls are None where there are none. `groups`: for each size,
+        the mean effect, its effect size and the share of predictions that stay; beside it what
+        random groups give, as mean and central 95 % of the draws, or None.
     """
     units = plan.singles
     exact = effects.predicted[_places(plan)]
