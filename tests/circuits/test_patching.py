@@ -272,6 +272,8 @@ def test_every_layout_gives_plain_numbers(
     assert list(found["kinds"]) == KINDS
     assert found["kinds"]["positions"]["influence"]["value"] == pytest.approx(1, rel=1e-5)
     assert (found["kinds"]["positions"]["null"] is None) == (positions == 1)
+    assert np.sum(found["pairs_by_class"]) == found["pairs"]
+    assert not np.diagonal(found["pairs_by_class"]).any()
     for kind in found["kinds"].values():
         assert kind["influence"]["n"] == found["pairs"]
 

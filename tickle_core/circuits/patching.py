@@ -51,7 +51,8 @@ def patch(
     Returns
     -------
     dict or None
-        JSON-ready: `classes`, `pairs` and, by kind, `patched`, `of`, `influence`, `flipped` (the
+        JSON-ready: `classes`, `pairs`, `pairs_by_class` (what each cell of `matrix` is of) and, by
+        kind, `patched`, `of`, `influence`, `flipped` (the
         share of predictions that become the donor's class), `effect_size` (Cohen's d of the
         pairs' influence against the null's), `null` and `matrix` (influence; rows are donor
         classes, columns target classes). None where the model predicts a single class.
@@ -65,6 +66,7 @@ def patch(
     return {
         "classes": [names[each] for each in pairs.classes],
         "pairs": len(pairs.target),
+        "pairs_by_class": _pairs_by_class(pairs),
         "kinds": {
             name: {"patched": kind.patched, "of": kind.of, **_summary(name, found, pairs, seed)}
             for name, kind in kinds.items()
@@ -246,6 +248,13 @@ def _effect_size(sums: dict[str, Any]) -> Any:
         mean, square = sums["gain"] / sums["one"], sums["squared gain"] / sums["one"]
         variance = square - mean**2
         return mean / np.sqrt(np.where(variance > VARIES * square, variance, np.nan))
+
+
+def _pairs_by_class(pairs: Pairs) -> list[list[int]]:
+    """How many pairs there are, by donor class and target class."""
+    counts = np.zeros((len(pairs.classes),) * 2, np.int64)
+    np.add.at(counts, (pairs.donor_class, pairs.target_class), 1)
+    return counts.tolist()
 
 
 def _matrix(pairs: Pairs, moved: np.ndarray, way: np.ndarray) -> list[list[float | None]]:

@@ -162,14 +162,17 @@ def influence_table(patching: dict[str, Any]) -> Table:
         Column("donor", "Donor class"),
         Column("target", "Target class"),
         Column("influence", "Influence", 3),
+        Column("n", "Pairs", 0),
     )
-    classes = patching["classes"]
+    classes, counts = patching["classes"], patching["pairs_by_class"]
     rows = [
-        {"kind": title, "donor": donor, "target": target, "influence": influence}
+        {"kind": title, "donor": donor, "target": target, "influence": line[j], "n": counts[i][j]}
         for kind, title in PATCHED.items()
-        for donor, line in zip(classes, patching["kinds"][kind]["matrix"], strict=True)
-        for target, influence in zip(classes, line, strict=True)
-        if influence is not None
+        for i, (donor, line) in enumerate(
+            zip(classes, patching["kinds"][kind]["matrix"], strict=True)
+        )
+        for j, target in enumerate(classes)
+        if line[j] is not None
     ]
     return Table(columns, rows)
 

@@ -1,0 +1,381 @@
+"""Metrics and tables as the stages before the report write them, with made-up numbers."""
+
+import math
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from tickle_core.results import write_json
+
+TEST_IMAGES = 40
+WIDTH = 6  # channels
+
+
+def share(value):
+    return {"value": value, "interval": [value - 0.05, value + 0.05], "n": TEST_IMAGES}
+
+
+def probe_metrics(rng, classes, grid):
+    positions = int(np.prod(grid)) if grid else 4
+    accuracy = rng.uniform(0.5, 0.9, positions).round(3).tolist()
+    # A class without test images has no accuracy.
+    missing = {"label": classes - 1, "value": None, "interval": None, "n": 0}
+    return {
+        "pooled": {
+            "accuracy": share(0.8),
+            "chance": {
+                "majority": share(0.3),
+                "shuffled": {"mean": 0.31, "values": [0.25, 0.37], "n": TEST_IMAGES},
+            },
+            "control": {**share(0.4), "clusters": 5},
+            "selectivity": share(0.4),
+            "strength": 1.0,
+            "converged": True,
+            "classes": [{"label": c, **share(0.8)} for c in range(classes - 1)] + [missing],
+            "confusion": rng.integers(0, 9, (classes, classes)).tolist(),
+        },
+        "position": {
+            "accuracy": accuracy,
+            "interval": [[value - 0.1, value + 0.1] for value in accuracy],
+            "strength": [1.0] * positions,
+            "chance": share(0.3),
+            "grid": list(grid) if grid else None,
+            "n": TEST_IMAGES,
+        },
+    }
+
+
+def sae_metrics(companions, spliced_accuracy):
+    """Main SAE, its null and the companions, each a change of the main one."""
+    count = 0
+
+    def judged(fvu, l0, kept):
+        accuracy = {"accuracy": share(0.9 * kept), "accuracy_drop": share(0.9 - 0.9 * kept)}
+        return {
+            "fvu": share(fvu),
+            "l0": share(l0),
+            "agreement": share(kept),
+            "kl": share(1.1 - kept),
+            **(accuracy if spliced_accuracy else dict.fromkeys(accuracy)),
+        }
+
+    def sae(**change):
+        nonlocal count
+        count += 1
+        recipe = {"variant": "topk", "latents": 8, "k": 2, "l1": 0.1, "precision": "float32"}
+        return {
+            **recipe,
+            "seed": 0,
+            "steps": 10,
+            "dead_share": {"value": 0.25, "n": 8},
+            **judged(0.2 + 0.01 * count, 2.0 + 0.1 * count, 0.9),
+            **change,
+        }
+
+    unspliced = dict.fromkeys(("accuracy", "accuracy_drop", "agreement", "kl"))
+    saes = {"main": sae(), "permuted": sae(fvu=share(0.7), **unspliced)}
+    components = {"zero": 0, "mean": 0, "pca_k": 2, "pca_m": WIDTH, "kmeans": 8, "random": 8}
+    kept = {"zero": 0.1, "mean": 0.2, "pca_k": 0.6, "pca_m": 1.0, "kmeans": 0.5, "random": 0.4}
+    return {
+        "images": TEST_IMAGES,
+        "tokens": 4 * TEST_IMAGES,
+        "clean_accuracy": share(0.9) if spliced_accuracy else None,
+        "saes": saes | {name: sae(**change) for name, change in companions.items()},
+        "baselines": {
+            name: {"components": components[name], **judged(1.05 - kept[name], 1.0, kept[name])}
+            for name in components
+        },
+        "pca_curve": [{"components": c, "fvu": 1 - c / WIDTH} for c in (1, 2, 4, WIDTH)],
+        "stability": {**share(0.8), "before": 0.3, "companion": "reseeded"},
+        "probe": {
+            "latents": share(0.8),
+            "activations": share(0.85),
+            "majority": share(0.5),
+            "shuffled": {"mean": 0.48, "n": TEST_IMAGES},
+        },
+        "classes": {
+            "telling_share": {"value": 0.6, "n": 7},
+            "chance": 0.05,
+            "median_auc": 0.7,
+            "median_null_auc": 0.6,
+        },
+    }
+
+
+FAMILIES = ("channels", "latents", "directions")
+ABLATIONS = ("zero", "mean", "resample")
+
+
+def write_circuits(root, alias, class_names, grid, prefix, single_class):
+    """What the stage `circuits` leaves of one layer; without a grid there are four sites."""
+    names = list(class_names)[:4]
+    metrics = {
+        "images": {"ranking": 10, "judging": 10},
+        "ablation": {family: ablation_metrics(10 * n) for n, family in enumerate(FAMILIES, 1)},
+        "patching": None if single_class else patching_metrics(names),
+        "tracing": None if single_class else tracing_metrics(names, grid, prefix),
+    }
+    write_json(root / "metrics" / "circuits" / f"{alias}.json", metrics)
+    units, classes = circuit_tables(names)
+    folder = root / "data" / "circuits" / alias
+    folder.mkdir(parents=True)
+    units.to_parquet(folder / "ablation.parquet")
+    classes.to_parquet(folder / "class_effects.parquet")
+
+
+def ablation_metrics(units):
+    def role(value):
+        significant = {"value": value / 2, "n": 4}
+        return {
+            "effect": share(value),
+            "effect_size": share(2 * value),
+            "significant_share": significant,
+        }
+
+    def group(size):
+        null = {"mean": 0.1 * size, "interval": [0.05 * size, 0.2 * size]}
+        return {
+            "size": size,
+            "effect": share(0.5 * size),
+            "effect_size": share(1.5 * size),
+            "kept": share(1 - 0.1 * size),
+            "null": {"effect": null, "effect_size": null, "kept": null, "draws": 3},
+        }
+
+    kind = {
+        "rank_correlation": share(0.9),
+        "signed_correlation": share(0.95),
+        "top": role(0.8),
+        "controls": role(0.1),
+        "groups": [group(size) for size in (1, 2, 4)],
+    }
+    counts = {"units": units, "alive": units - 1, "chosen": 4, "activity_ratio": 0.9}
+    return {**counts, "kinds": dict.fromkeys(ABLATIONS, kind)}
+
+
+def patching_metrics(names):
+    n = len(names)
+
+    def kind(place, patched, of, null):
+        matrix = [[None if i == j else (i - j) / n for j in range(n)] for i in range(n)]
+        found = {"influence": share(0.1), "flipped": share(0.05), "activity_ratio": 1.1}
+        return {
+            "patched": patched,
+            "of": of,
+            "influence": share(0.2 * place),
+            "flipped": share(0.1 * place),
+            "effect_size": share(1.0) if null else None,
+            "null": found if null else None,
+            "matrix": matrix,
+        }
+
+    return {
+        "classes": names,
+        "pairs": 2 * n * (n - 1),
+        "pairs_by_class": [[2 * (i != j) for j in range(n)] for i in range(n)],
+        "kinds": {
+            "layer": kind(5, 4, 4, null=False),
+            "positions": kind(2, 1, 4, null=True),
+            "channels": kind(3, 2, WIDTH, null=True),
+            "direction": kind(1, 1, WIDTH, null=True),
+            "latents": kind(4, 2, 8, null=True),
+        },
+    }
+
+
+def tracing_metrics(names, grid, prefix):
+    sites = len(prefix) + (math.prod(grid) if grid else 4)
+    recovered = [(site + 1) / sites for site in range(sites)]
+    example = {"class": names[0], "donor_class": names[1], "recovered": recovered}
+    return {
+        "pairs": 4,
+        "prefix": list(prefix),
+        "grid": grid,
+        "joined": [1, 1],
+        "recovered": recovered,
+        "low": [each - 0.1 for each in recovered],
+        "high": [each + 0.1 for each in recovered],
+        "null": [0.01] * sites,
+        "peak": share(0.7),
+        "peak_null": share(0.02),
+        "rank_correlation": share(0.9) if sites > 1 else None,
+        # Train images, which nothing else shows.
+        "examples": [{"image_id": image, "donor_id": image + 2, **example} for image in (0, 4)],
+    }
+
+
+def circuit_tables(names):
+    """Four top units of each family with as many controls, numbered from 10."""
+    units, classes = [], []
+    for family in FAMILIES:
+        for kind in ABLATIONS:
+            for unit in range(4):
+                for role, number in (("top", unit), ("control", 10 + unit)):
+                    effect = 0.1 * (unit + 1) if role == "top" else 0.01
+                    ends = {"effect": effect, "low": effect - 0.1, "high": effect + 0.1}
+                    row = {"family": family, "kind": kind, "unit": number, "role": role}
+                    judged = {"effect_size": 1.0, "p_value": 0.02, "images": 10}
+                    matched = {"matched": unit if role == "control" else -1}
+                    units.append(
+                        row | matched | {"activity": 1.0, "screen": effect} | ends | judged
+                    )
+                    classes += [
+                        row
+                        | {"class": name}
+                        | ends
+                        | {"effect": effect * (place == unit % len(names))}
+                        for place, name in enumerate(names)
+                    ]
+    return pd.DataFrame(units), pd.DataFrame(classes)
+
+
+def write_features(root, alias, class_names, positions, prefix, shape):
+    """What the stage `features` leaves of one layer: two pictures of each unit."""
+    units = {"channel": (3, 1), "neuron": (3,), "layer": (0,), "latent": (5, 4), "logit": (1,)}
+    folder = root / "data" / "features" / alias
+    (folder / "pictures").mkdir(parents=True)
+    rng = np.random.default_rng(len(alias))
+    pictures, natural, roads = [], [], []
+    for family, numbers in units.items():
+        positioned = family not in ("layer", "logit")
+        for unit in numbers:
+            for copy in range(2):
+                file = f"{family}-{unit}-{copy}.png"
+                pixels = rng.integers(0, 256, shape, dtype=np.uint8)
+                image = Image.fromarray(pixels[:, :, 0] if shape[2] == 1 else pixels)
+                image.save(folder / "pictures" / file)
+                road = {"angle": 80.0 if copy else 30.0, "angle_natural": 60.0}
+                pictures.append(
+                    {
+                        "family": family,
+                        "unit": unit,
+                        "name": class_names[unit] if family == "logit" else "",
+                        "copy": copy,
+                        "file": file,
+                        "position": prefix + positions // 2 if positioned else -1,
+                        "objective": 3.0,
+                        "score": 4.0 + copy,
+                        "natural_best": 2.0,
+                        "natural_median": 1.0,
+                        "noise_mean": 0.0,
+                        "noise_max": 0.5,
+                        "fires": copy == 0 if family == "latent" else None,
+                        **road,
+                        "other_road": bool(copy),
+                    }
+                )
+                roads.append(
+                    {
+                        "family": family,
+                        "unit": unit,
+                        "copy": copy,
+                        "layer": "stem",
+                        "angle": road["angle"],
+                        "natural_low": 40.0,
+                        "natural_mean": 60.0,
+                        "natural_high": 75.0,
+                        "best_mean": 20.0,
+                    }
+                )
+            natural += [
+                {
+                    "family": family,
+                    "unit": unit,
+                    "side": side,
+                    "rank": rank,
+                    "image_id": 2 * int(rng.integers(TEST_IMAGES)) + 1,
+                    "position": prefix if positioned else -1,
+                    "score": 2.0 - 0.1 * rank if side == "most" else 0.1 * rank,
+                }
+                for side in ("most", "least")
+                for rank in range(4)
+            ]
+    pd.DataFrame(pictures).to_parquet(folder / "pictures.parquet")
+    pd.DataFrame(natural).to_parquet(folder / "natural.parquet")
+    pd.DataFrame(roads).to_parquet(folder / "roads.parquet")
+    metrics = {
+        "parametrization": "fourier",
+        "steps": 4,
+        "size": list(shape[:2]),
+        "channels": shape[2],
+        "natural_images": TEST_IMAGES,
+        "layers_before": ["stem"],
+        "families": {
+            family: {
+                "units": len(numbers),
+                "pictures": 2 * len(numbers),
+                "above_natural": share(0.75),
+                "above_noise": share(0.9),
+                "ratio": {"value": 2.25, "interval": [2.0, 2.5], "n": 2 * len(numbers)},
+                "other_road": share(0.5),
+                "other_road_chance": 0.05,
+                "similarity": share(0.6),
+                "fires": share(0.5) if family == "latent" else None,
+            }
+            for family, numbers in units.items()
+        },
+    }
+    write_json(root / "metrics" / "features" / f"{alias}.json", metrics)
+
+
+def dimension_metrics(classes):
+    null = {"mean": 3.1, "interval": [3.0, 4.0], "draws": 5}
+    whole = {
+        "images": TEST_IMAGES,
+        "n": TEST_IMAGES,
+        "dimension": 3,
+        "interval": [3, 4],
+        "null": null,
+        "saturated": True,
+        "spectrum": [0.5, 0.8, 0.96, 0.98, 0.99, 1.0],
+    }
+    of_class = {"n": 5, "dimension": 2, "null": null, "saturated": False}
+    return {
+        "width": WIDTH,
+        "variance": 0.95,
+        "image": {
+            "global": whole,
+            "by_n": [{"n": n, "dimension": 3} for n in (10, 20, 40)],
+            "classes": [{"label": label, **of_class} for label in range(classes)],
+            "any_class": null,
+            "least_class_images": 10,
+        },
+        "token": {"global": whole},
+    }
+
+
+def sae_tables(rng, density, positions):
+    """Eight latents with up to four top images each; a latent that is dead has none."""
+    if density is None:
+        density = [0.0, 0.9, 0.1, 0.2, 0.3, 0.4, 0.01, 0.05]
+    latents = pd.DataFrame(
+        {
+            "latent": range(8),
+            "density": np.array(density, dtype=float),
+            "mean": [2.0 * each for each in density],
+            "mean_square": [10.0 * each for each in density],
+            "max": [float(each > 0) for each in density],
+            "top_class": ["cat" if each > 0 else "" for each in density],
+            "purity": [0.75 if each > 0 else np.nan for each in density],
+            # Latent 4 fires on all images alike: there is nothing to rank.
+            "best_class": ["dog" if each > 0 and each != 0.3 else "" for each in density],
+            "auc": [0.8 if each > 0 and each != 0.3 else np.nan for each in density],
+            "auc_null": [0.6 if each > 0 and each != 0.3 else np.nan for each in density],
+        }
+    )
+    rows = [
+        {
+            "latent": latent,
+            "rank": rank,
+            "image_id": 2 * int(rng.integers(TEST_IMAGES)) + 1,
+            "position": int(rng.integers(positions)),
+            "value": 4.0 - rank,
+        }
+        for latent in range(8)
+        # Latent 6 fires on two images only.
+        for rank in range(2 if latent == 6 else 4)
+        if density[latent] > 0
+    ]
+    columns = ["latent", "rank", "image_id", "position", "value"]
+    return latents, pd.DataFrame(rows, columns=columns)
