@@ -11,7 +11,7 @@ from pathlib import Path
 from tickle_core import devices, params, stage
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.errors import TickleError
-from tickle_core.models import classifier, layer_table, training
+from tickle_core.models import classifier, layer_table, linearity, training
 from tickle_core.models.assembly import assemble
 from tickle_core.models.judging import judge
 from tickle_core.models.zoo import registry
@@ -30,7 +30,8 @@ def main(run: stage.Run) -> None:
     for note in model.card["notes"]:
         print(f"note: {note}", file=sys.stderr)
     accuracies = judge(model, images)
-    model = dataclasses.replace(model, card=model.card | accuracies)
+    measured = {"layers": linearity.measure(model, images)}
+    model = dataclasses.replace(model, card=model.card | accuracies | measured)
     classifier.save(model, run.output_directory("data/model"))
     write_json(run.output("reports/metrics/model.json"), accuracies)
 

@@ -45,13 +45,27 @@ def test_top1_and_top5_against_hand_counts(images, monkeypatch):
     assert found["accuracy"]["value"] == 0.5
     assert found["top5"]["value"] == 1.0
     assert found["accuracy"]["n"] == found["top5"]["n"] == 80
+    # Four classes of as many images.
+    assert (found["accuracy"]["null"], found["top5"]["null"]) == (0.25, 1.0)
 
 
 def test_images_of_other_classes_do_not_count(images):
     found = judged(images, {"a": 0, "b": None, "c": 5, "d": None})
     # Label 0: 10 of 20 say 0. Label 2 is the model's 5, but 2 and 6 are said; 5 is reached from 2.
-    assert found["accuracy"] == {"value": 0.25, "interval": found["accuracy"]["interval"], "n": 40}
+    assert (found["accuracy"]["value"], found["accuracy"]["n"]) == (0.25, 40)
     assert found["top5"]["value"] == (20 + 10) / 40
+
+
+def test_the_null_guesses_the_most_frequent_classes_of_the_judged_images(make_set):
+    # Of the model's classes 0 to 6 there are 3, 1, 0, 2, 1, 1 and 1 images; another class is none.
+    labels = [0, 0, 0, 1, 3, 3, 4, 5, 6, 7, 7]
+    pixels = np.zeros((11, 2, 2, 1), np.uint8)
+    images = make_set(pixels, labels, list("abcdefgh"), splits=["test"] * 11)
+    matches = {name: index if index < 7 else None for index, name in enumerate("abcdefgh")}
+    found = judged(images, matches)
+    assert found["accuracy"]["n"] == 9
+    assert found["accuracy"]["null"] == pytest.approx(3 / 9)
+    assert found["top5"]["null"] == pytest.approx((3 + 2 + 1 + 1 + 1) / 9)
 
 
 def test_nothing_in_common(images):

@@ -78,7 +78,7 @@ def build(
     data, metrics = root / "data", root / "metrics"
     write_images(data / "dataset", class_names, shape)
     (data / "model").mkdir()
-    accuracy = share(0.9)
+    accuracy = share(0.9) | {"null": 0.3}
     card = {
         "architecture": {"name": "small_resnet"},
         "source": "trained on the data set's train split",
@@ -207,4 +207,6 @@ def layer_entry(grid, prefix):
         "clean_cut": True,
         "obstacle": "",
         "tail_share": 0.5,
+        "linear_tail": False,
+        "nonlinearity": 0.3,
     }

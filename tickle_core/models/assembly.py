@@ -9,10 +9,12 @@ synsets              WordNet id of each class, or null
 preprocessing        mean and std per channel for pixels scaled to [0, 1]; geometry: resize,
                      image_size and interpolation that the weights expect, or null
 classes_of_dataset   index among class_names for each class of the data set, or null
-accuracy, top5       on the test split: value, interval, n; or null (`tickle_core.models.judging`)
+accuracy, top5       on the test split: value, interval, n, null; or null
+                     (`tickle_core.models.judging`)
 notes                sentences on what may make the numbers other than expected
 parameters           how many the network has
-layers               what is known of each candidate layer (`tickle_core.models.layers`)
+layers               what is known of each candidate layer (`tickle_core.models.layers`), and,
+                     once there are weights, of its tail (`tickle_core.models.linearity`)
 """
 
 from dataclasses import asdict
@@ -38,7 +40,7 @@ LISTED = 10  # classes in a note
 
 
 def assemble(entry: Entry, images: ImageSet, seed: int, device: torch.device) -> Classifier:
-    """Build the network, load its weights, and write all of its card but the accuracy.
+    """Build the network, load its weights, and write its card, but for what is measured of it.
 
     Parameters
     ----------

@@ -26,8 +26,10 @@ def judge(
     Returns
     -------
     dict
-        `accuracy` and `top5`, each with value, Wilson interval and n. Both are None where no
-        image's class is the model's; `top5` is None for a model of no more than five classes.
+        `accuracy` and `top5`, each with value, Wilson interval, n, and as null what always
+        guessing the most frequent class of these images gives, or the five most frequent. Both are
+        None where no image's class is the model's; `top5` is None for a model of no more than five
+        classes.
     """
     matches = classifier.card["classes_of_dataset"]
     # Of each label, the index among the model's classes, or -1.
@@ -48,10 +50,13 @@ def judge(
             logits = classifier.network(classifier.preprocess(images.read(batch)))
             ranked = logits.topk(len(hits), dim=1).indices.cpu().numpy()
             hits += (ranked == targets[batch, np.newaxis]).sum(0)
-    return {
-        "accuracy": statistics.proportion(int(hits[0]), len(ids)),
-        "top5": statistics.proportion(int(hits.sum()), len(ids)) if classes > TOP else None,
-    }
+    shares = np.sort(np.bincount(targets[ids]))[::-1] / len(ids)
+    accuracy, top5 = (
+        statistics.proportion(int(hits[:ranks].sum()), len(ids))
+        | {"null": float(shares[:ranks].sum())}
+        for ranks in (1, TOP)
+    )
+    return {"accuracy": accuracy, "top5": top5 if classes > TOP else None}
 
 
 def batch_size(images: ImageSet) -> int:

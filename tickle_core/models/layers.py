@@ -1,6 +1,7 @@
 """The layers of a network: what each puts out, whether it is a clean cut, what follows it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from functools import partial
 from math import isqrt
 from typing import Any
@@ -79,19 +80,26 @@ def _run(
         for path, module in network.named_modules()
         if path
     ]
-    # The fused attention of torch.nn would run as one operation that nobody can look into.
-    fused = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with torch.no_grad(), counter:
+        with torch.no_grad(), unfused(), counter:
             network(example)
     finally:
-        torch.backends.mha.set_fastpath_enabled(fused)
         for handle in handles:
             handle.remove()
     once = {path: of[0] for path, of in calls.items() if len(of) == 1 and of[0][0] is not None}
     shapes = {path: shape for path, (shape, _) in once.items() if shape[:1] == example.shape[:1]}
     return shapes, {path: cost for path, (_, cost) in once.items()}, counter.total
+
+
+@contextmanager
+def unfused() -> Iterator[None]:
+    """Without the fused attention of torch.nn: one operation that nobody can look into."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)
 
 
 def _layout(output: torch.Size) -> str | None:

@@ -86,6 +86,15 @@ class Findings:
         return self.settings.report.headline_layer
 
     @property
+    def linear_tails(self) -> list[str]:
+        """Aliases of the layers behind which the network is linear, by the model's card."""
+        return [
+            alias
+            for alias, module in self.settings.layers.items()
+            if self.card["layers"][module]["linear_tail"]
+        ]
+
+    @property
     def class_names(self) -> tuple[str, ...]:
         """In the order of label."""
         return self.images.class_names

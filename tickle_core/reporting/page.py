@@ -2,7 +2,6 @@
 
 import base64
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -85,12 +84,14 @@ def render(
     environment.filters |= {
         "number": tables.number,
         "percent": tables.percent,
-        "estimate": estimate,
+        "estimate": tables.estimate,
+        "share": tables.share,
     }
     return environment.get_template("report.html.jinja").render(
         findings=findings,
         settings=findings.settings,
         overview=overview.overview(findings),
+        missing=overview.missing(findings, sections),
         sections=sections,
         tables=all_tables,
         figures=figures,
@@ -100,15 +101,6 @@ def render(
         traces=traced,
         dense=DENSE,
     )
-
-
-def estimate(number: dict[str, Any], digits: int) -> str:
-    """A number with its interval, where it has one."""
-    text = tables.number(number["value"], digits)
-    if number.get("interval") is None:
-        return text
-    low, high = (tables.number(end, digits) for end in number["interval"])
-    return f"{text} [{low}, {high}]"
 
 
 def _svg_uri(path: Path) -> str:

@@ -23,8 +23,8 @@ def headline(metrics: Path, layer: str) -> dict[str, dict[str, Any]]:
     circuits = read_json(metrics / "circuits" / f"{layer}.json")
     dimension = read_json(metrics / "dimension" / f"{layer}.json")["image"]["global"]
     return {
-        # A model whose classes are not the data set's has no accuracy on it.
-        "model_accuracy": model["accuracy"] or {"value": None},
+        "model_accuracy": model["accuracy"]
+        or {"value": None, "why": "no class of the images is one of the model's"},
         "probe_accuracy": probe["accuracy"] | {"null": probe["chance"]["shuffled"]["mean"]},
         "probe_chance": probe["chance"]["majority"],
         "probe_selectivity": probe["selectivity"] | {"null": 0.0},

@@ -1,12 +1,21 @@
-"""Tables: one description, written as CSV and LaTeX, shown on the page."""
+"""Tables: one description, written as CSV and LaTeX, shown on the page; and numbers in words.
+
+A number may be an estimate as metrics have it: `value`, `interval` and, where either is None or
+there is no null, `why`. What draws of a null came to has a `range` in place of an interval.
+"""
 
 import csv
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
+LINEAR_TAIL = (
+    "Behind layers with a linear tail the network is linear: every screen is exact there and "
+    "effects add up, whatever the network has learned."
+)
 
 LATEX_ESCAPES = str.maketrans(
     {
@@ -43,7 +52,7 @@ class Column:
     digits
         After the decimal point, of numbers. None where the column holds text.
     interval
-        Whether numbers come as `{"value": ..., "interval": [low, high]}`.
+        Whether numbers are estimates, whose ends the CSV file has columns for.
     """
 
     key: str
@@ -57,15 +66,39 @@ class Table:
     """Columns, and rows as dicts by column key. A cell that is missing or None stays empty.
 
     Whole numbers are counts and are written in full. Where rows differ in kind, a row may set
-    `digits` for its own real numbers.
+    `digits` for its own real numbers. `notes` are sentences that end the caption on the page.
     """
 
     columns: tuple[Column, ...]
     rows: list[dict[str, Any]]
+    notes: tuple[str, ...] = ()
 
     def texts(self) -> list[list[tuple[str, str]]]:
-        """For each row, each cell as people read it: the number or text, and its interval."""
+        """For each row, each cell as people read it: the number or text, and what stands below.
+
+        That is the interval, the range, or why there is none.
+        """
         return [[_cell(row, column) for column in self.columns] for row in self.rows]
+
+
+def flag_linear_tails(table: Table, aliases: Collection[str]) -> Table:
+    """The same table, saying of each row whether the tail behind its `layer` is linear.
+
+    Parameters
+    ----------
+    aliases
+        Layers with a linear tail: `Findings.linear_tails`.
+    """
+    place = 1 + [column.key for column in table.columns].index("layer")
+    flag = Column("linear_tail", "Linear tail")
+    rows = [{**row, flag.key: "yes" if row["layer"] in aliases else "no"} for row in table.rows]
+    flagged = any(row["layer"] in aliases for row in rows)
+    return replace(
+        table,
+        columns=(*table.columns[:place], flag, *table.columns[place:]),
+        rows=rows,
+        notes=(*table.notes, *([LINEAR_TAIL] if flagged else [])),
+    )
 
 
 def number(value: float | None, digits: int = 0) -> str:
@@ -84,6 +117,23 @@ def percent(share: float | None, digits: int = 1) -> str:
     if share is None:
         return NOTHING
     return f"{number(100 * share, digits)}\N{NARROW NO-BREAK SPACE}%"
+
+
+def estimate(found: Any, digits: int = 0) -> str:
+    """A number with its interval or range, or why it has none: for sentences."""
+    return _phrase(found, lambda value: number(value, digits))
+
+
+def share(found: Any, digits: int = 1) -> str:
+    """The same for a share, in percent."""
+    return _phrase(found, lambda value: percent(value, digits))
+
+
+def null_of(found: dict[str, Any]) -> Any:
+    """The null of an estimate: a number, an estimate or draws; or no value, and why."""
+    if found.get("null") is not None:
+        return found["null"]
+    return {"value": None, "why": found["why"]} if "why" in found else None
 
 
 def write(table: Table, folder: Path, name: str) -> None:
@@ -125,37 +175,65 @@ def _guarded(row: list[str]) -> list[str]:
 
 
 def _cell(row: dict[str, Any], column: Column) -> tuple[str, str]:
-    value, interval = _parts(row, column)
-    if isinstance(value, str):
-        return value, ""
+    found = row.get(column.key)
+    if isinstance(found, str):
+        return found, ""
     digits = row.get("digits", column.digits)
-    if interval is None:
-        return number(value, digits), ""
-    low, high = (number(end, digits) for end in interval)
-    return number(value, digits), f"[{low}, {high}]"
+    return _texts(found, lambda value: number(value, digits))
 
 
-def _parts(row: dict[str, Any], column: Column) -> tuple[Any, Any]:
-    cell = row.get(column.key)
-    return (cell["value"], cell.get("interval")) if isinstance(cell, dict) else (cell, None)
+def _phrase(found: Any, write: Callable[[Any], str]) -> str:
+    text, below = _texts(found, write)
+    if not below or below[0] in "[(":
+        return f"{text} {below}".rstrip()
+    return f"{'none' if text == NOTHING else text} ({below})"
+
+
+def _texts(found: Any, write: Callable[[Any], str]) -> tuple[str, str]:
+    """A number and what it may have been, as people read them."""
+    value, ends, why = _parts(found)
+    if value is None or ends is None:
+        return write(value), why
+    low, high = (write(end) for end in ends)
+    return write(value), f"({low} to {high})" if "range" in found else f"[{low}, {high}]"
+
+
+def _parts(found: Any) -> tuple[Any, Any, str]:
+    """Value, ends of its interval or range, and why either is missing."""
+    if not isinstance(found, dict):
+        return found, None, ""
+    return found["value"], found.get("interval") or found.get("range"), found.get("why", "")
 
 
 def _csv_rows(table: Table) -> list[list[str]]:
+    explained = {
+        column.key
+        for column in table.columns
+        if any(_reason(row.get(column.key)) for row in table.rows)
+    }
     header = []
     for column in table.columns:
         ends = [f"{column.key}_low", f"{column.key}_high"] if column.interval else []
-        header += [column.key, *ends]
-    return [header, *(_csv_row(table, row) for row in table.rows)]
+        header += [column.key, *ends, *([f"{column.key}_why"] if column.key in explained else [])]
+    return [header, *(_csv_row(table, row, explained) for row in table.rows)]
 
 
-def _csv_row(table: Table, row: dict[str, Any]) -> list[str]:
+def _csv_row(table: Table, row: dict[str, Any], explained: Collection[str]) -> list[str]:
     cells = []
     for column in table.columns:
-        value, interval = _parts(row, column)
-        ends = (interval or (None, None)) if column.interval else ()
+        value, ends, _ = _parts(row.get(column.key))
+        ends = (ends or (None, None)) if column.interval else ()
         digits = row.get("digits", column.digits)
         cells += [_csv_text(part, digits) for part in (value, *ends)]
+        if column.key in explained:
+            cells.append(_reason(row.get(column.key)))
     return cells
+
+
+def _reason(found: Any) -> str:
+    """Why a number or its interval is missing; an estimate may say so of its null alone."""
+    value, ends, why = _parts(found)
+    return why if value is None or ends is None else ""
 
 
 def _csv_text(value: Any, digits: int | None) -> str:
