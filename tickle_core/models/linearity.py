@@ -83,13 +83,13 @@ def _of_pair(network: nn.Module, path: str, one: torch.Tensor, other: torch.Tens
         start, end, *found = network(batch.contiguous(memory_format=torch.channels_last))[:-1]
     finally:
         handle.remove()
-    line = [torch.lerp(start, end, place) for place in PLACES]
-    deviation = max((a - b).norm().item() for a, b in zip(found, line, strict=True))
+    found, line = torch.stack(found), torch.stack([torch.lerp(start, end, t) for t in places[2:]])
+    deviation = (found - line).norm(dim=1).max().item()
     difference = max((end - start).norm().item(), LEAST_DIFFERENCE * start.norm().item())
-    if deviation == 0:
+    if deviation == 0:  # also where there is no difference
         return 0.0
-    relative = deviation / difference if difference else LARGEST
-    return min(relative, LARGEST) if np.isfinite(relative) else LARGEST
+    # Far beyond what is natural a tail may give no number at all.
+    return deviation / difference if deviation < LARGEST * difference else LARGEST
 
 
 def _of_different_classes(table: pd.DataFrame) -> np.ndarray:
