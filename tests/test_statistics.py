@@ -184,7 +184,12 @@ def test_an_estimate_says_why_it_has_no_interval():
     values = np.zeros(100)
     values[:4] = 1
     found = mean_estimate(values, 0)
-    assert found == {"value": 0.04, "interval": None, "n": 100, "why": "too few: 4 of 100 are not 0"}
+    assert found == {
+        "value": 0.04,
+        "interval": None,
+        "n": 100,
+        "why": "too few: 4 of 100 are not 0",
+    }
     assert mean_estimate(np.ones(50), 0)["why"] == "all alike"
     assert ratio_estimate(values, np.zeros(100), 0)["value"] is None
     values[:40] = np.arange(40)
@@ -200,7 +205,8 @@ def test_a_mean_is_a_ratio_to_ones_and_the_same_seed_gives_the_same_interval():
 
 
 @pytest.mark.parametrize(
-    ("n", "lost", "gained"), [(100, 0.02, 0.01), (2000, 0.004, 0.001), (100, 0.2, 0.1), (50, 0, 0.02)]
+    ("n", "lost", "gained"),
+    [(100, 0.02, 0.01), (2000, 0.004, 0.001), (100, 0.2, 0.1), (50, 0, 0.02)],
 )
 def test_paired_differences_of_proportions_cover_where_few_cases_differ(n, lost, gained):
     rng = np.random.default_rng(0)
