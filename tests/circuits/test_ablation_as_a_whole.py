@@ -1,4 +1,4 @@
-"""Ablation as a whole: planted units are found beyond their controls, and what is not there is not."""
+"""Ablation as a whole: planted units are found beyond their controls, and nothing else is."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What units carry, and what they are compared with: as much of the layer, unit by unit or in all."""
+"""What units carry, and what they are compared with: as much of the layer, alone or in all."""
 
 import numpy as np
 import pytest
@@ -79,9 +79,7 @@ def coefficients(family, tokens):
 def activity_of(energy):
     """Units that do not overlap, with these energies in every kind of ablation."""
     energy = np.asarray(energy, float)
-    return Activity(
-        np.zeros((1, len(energy))), energy, {kind: np.diag(energy) for kind in KINDS}
-    )
+    return Activity(np.zeros((1, len(energy))), energy, {kind: np.diag(energy) for kind in KINDS})
 
 
 def test_the_strongest_support_the_prediction_and_are_a_quarter_at_most():
