@@ -133,7 +133,7 @@ def tail_logits(case: Case, pairs: torch.Tensor) -> torch.Tensor:
     """Tickle's way: the tail on edited tokens."""
     edit = case.change, case.directions, case.members, pairs
     parts = edited_logits(case.splice, case.tokens, np.arange(len(case.tokens)), *edit)
-    return torch.cat([logits for _, logits in parts])
+    return torch.cat([logits for _, logits, _ in parts])
 
 
 def network_logits(case: Case, pairs: torch.Tensor) -> torch.Tensor:

@@ -29,6 +29,7 @@ def main(run: stage.Run) -> None:
     out = run.output_directory(f"data/circuits/{run.alias}")
     found.units.to_parquet(out / "ablation.parquet", index=False)
     found.classes.to_parquet(out / "class_effects.parquet", index=False)
+    found.curves.to_parquet(out / "curves.parquet", index=False)
     write_json(run.output(f"reports/metrics/circuits/{run.alias}.json"), found.metrics)
 
 

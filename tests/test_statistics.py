@@ -2,19 +2,26 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, ks_2samp, rankdata, spearmanr, ttest_1samp
+from scipy.stats import binomtest, ks_2samp, rankdata, spearmanr, ttest_rel
 
 from tickle_core.statistics import (
+    LEAST_ACTIVE,
+    LEAST_ROWS,
     basic_interval,
+    drawn,
+    exceedance,
     matched_gaussian_eigenvalues,
     mean_estimate,
+    paired_difference,
     percentile_interval,
     proportion_interval,
     ranks,
+    ratio_estimate,
+    ratio_intervals,
     resample_counts,
-    resampled_means,
-    sign_flip_p_values,
     spearman,
+    spearman_estimate,
+    swap_p_values,
 )
 
 
@@ -123,57 +130,178 @@ def test_spearman_of_a_constant_is_no_number():
     assert spearman([1, 2, 3], np.exp([1, 2, 30])) == pytest.approx(1)
 
 
-def test_bootstrapped_means_vary_as_means_of_samples_do():
-    values = np.random.default_rng(0).normal(3, 2, (400, 2))
-    draws = resampled_means(values, 0, 4000)
-    assert draws.shape == (4000, 2)
-    np.testing.assert_allclose(draws.mean(0), values.mean(0), atol=0.01)
-    np.testing.assert_allclose(draws.std(0), values.std(0) / 20, rtol=0.05)
-    np.testing.assert_allclose(draws[:, 0], resampled_means(values[:, 0], 0, 4000))
+def coverage(intervals, truth):
+    """Of the intervals that are given, the share that holds the truth."""
+    low, high = intervals
+    given = np.isfinite(low)
+    return np.mean((low <= truth) & (truth <= high), where=given), given.mean()
 
 
-def test_the_interval_of_a_mean_holds_it_in_95_percent_of_samples():
+def rare(rng, n, columns, density):
+    """Lognormal where a unit is active, which it is on a share of the images."""
+    values = rng.lognormal(0, 1, (n, columns)) * (rng.random((n, columns)) < density)
+    return values, density * np.exp(0.5)
+
+
+@pytest.mark.parametrize(
+    ("n", "density"),
+    [(32, 0.5), (32, 1.0), (48, 0.2), (48, 0.5), (64, 0.1), (64, 1.0), (128, 0.05), (128, 0.08)]
+    + [(128, 0.1), (128, 0.2), (128, 0.5), (128, 1.0), (1000, 0.02), (1000, 0.05), (1000, 1.0)],
+)
+def test_printed_intervals_of_rare_and_skewed_effects_cover(n, density):
+    values, truth = rare(np.random.default_rng(0), n, 2000, density)
+    held, printed = coverage(ratio_intervals(values, np.ones(n), 0), truth)
+    assert held >= 0.93
+    assert printed > 0.02
+    given = np.isfinite(ratio_intervals(values, np.ones(n), 0)[0])
+    assert np.array_equal(given, (values > 0).sum(0) >= LEAST_ACTIVE)
+
+
+@pytest.mark.parametrize("n", [32, 64, 500])
+def test_intervals_of_ratios_of_sums_cover(n):
+    """Numerator and denominator depend on each other, as errors and variances of images do."""
     rng = np.random.default_rng(0)
-    samples = [mean_estimate(rng.normal(1, 1, 60), seed) for seed in range(300)]
-    held = np.mean([each["interval"][0] <= 1 <= each["interval"][1] for each in samples])
-    assert 0.91 < held < 0.98
-    assert samples[0]["n"] == 60
+    covered = 0
+    for seed in range(400):
+        below = rng.lognormal(0, 0.5, n)
+        above = below * rng.gamma(1, 0.3, n)
+        low, high = ratio_intervals(above[:, None], below, seed)[:, 0]
+        covered += low <= 0.3 <= high
+    assert covered / 400 >= 0.925  # 0.93 but for the noise of 400 runs
 
 
-def test_sign_flips_reject_a_true_null_family_in_5_percent_of_cases():
-    """Columns that depend on each other and whose scales differ, none with a mean."""
-    rejected = 0
+def test_intervals_are_neither_given_of_too_little_nor_wastefully_wide():
+    rng = np.random.default_rng(0)
+    normal = rng.normal(1, 1, (60, 400))
+    low, high = ratio_intervals(normal, np.ones(60), 0)
+    reach = 2.0 * normal.std(0, ddof=1) / 60**0.5
+    assert np.median((high - low) / (2 * reach)) < 1.1
+    few = rng.normal(1, 1, (LEAST_ROWS - 1, 3))
+    assert np.isnan(ratio_intervals(few, np.ones(len(few)), 0)).all()
+
+
+def test_an_estimate_says_why_it_has_no_interval():
+    values = np.zeros(100)
+    values[:4] = 1
+    found = mean_estimate(values, 0)
+    assert found == {
+        "value": 0.04,
+        "interval": None,
+        "n": 100,
+        "why": "too few: 4 of 100 are not 0",
+    }
+    assert mean_estimate(np.ones(50), 0)["why"] == "all alike"
+    assert ratio_estimate(values, np.zeros(100), 0)["value"] is None
+    values[:40] = np.arange(40)
+    found = mean_estimate(values, 0)
+    assert found["interval"][0] < found["value"] < found["interval"][1] and "why" not in found
+
+
+def test_a_mean_is_a_ratio_to_ones_and_the_same_seed_gives_the_same_interval():
+    values = np.random.default_rng(0).lognormal(size=80)
+    assert mean_estimate(values, 3) == ratio_estimate(values, np.ones(80), 3)
+    doubled = ratio_estimate(2 * values, np.full(80, 4.0), 3)
+    assert doubled["interval"] == pytest.approx(np.divide(mean_estimate(values, 3)["interval"], 2))
+
+
+@pytest.mark.parametrize(
+    ("n", "lost", "gained"),
+    [(100, 0.02, 0.01), (2000, 0.004, 0.001), (100, 0.2, 0.1), (50, 0, 0.02)],
+)
+def test_paired_differences_of_proportions_cover_where_few_cases_differ(n, lost, gained):
+    rng = np.random.default_rng(0)
+    counts = rng.multinomial(n, [lost, gained, 1 - lost - gained], 2000)
+    held = 0
+    for one, other, _ in counts:
+        found = paired_difference(int(one), int(other), n)
+        low, high = found["interval"]
+        held += low <= lost - gained <= high
+        assert low <= found["value"] <= high
+    assert held / 2000 >= 0.94
+    assert paired_difference(0, 0, n)["interval"][0] < 0 < paired_difference(0, 0, n)["interval"][1]
+
+
+@pytest.mark.parametrize(("n", "rho"), [(12, 0.0), (20, 0.5), (64, 0.9), (300, 0.3)])
+def test_intervals_of_rank_correlations_cover(n, rho):
+    rng = np.random.default_rng(0)
+    truth = 6 / np.pi * np.arcsin(rho / 2)  # of bivariate normals
+    held = 0
+    for _ in range(1000):
+        a, b = rng.multivariate_normal([0, 0], [[1, rho], [rho, 1]], n).T
+        low, high = spearman_estimate(np.exp(a), b)["interval"]
+        held += low <= truth <= high
+    assert held / 1000 >= 0.93
+
+
+def test_a_rank_correlation_without_ranks_or_of_few_units():
+    assert spearman_estimate([1, 2, 3], [1, 1, 1]) is None
+    few = spearman_estimate([1, 2, 3], [1, 2, 4])
+    assert few["interval"] is None and few["why"] == "too few: 3"
+    perfect = spearman_estimate(range(40), range(40))
+    assert perfect["value"] == pytest.approx(1) and perfect["interval"][1] >= perfect["value"]
+
+
+def test_draws_of_a_null_come_as_a_range():
+    assert drawn([3, 1, 2]) == {"value": 2.0, "range": [1.0, 3.0], "draws": 3}
+    assert exceedance(5, [1, 2, 3]) == 0.25
+    assert exceedance(2, [1, 2, 3]) == 0.75
+
+
+def paired_effects(rng, n, columns, density, sigma=1.0):
+    """Effects of top units and controls that share the image's scale; sparse and skewed alike."""
+    scale = rng.lognormal(0, sigma, (n, 1))
+
+    def effects():
+        size = (n, columns)
+        return scale * rng.lognormal(0, sigma, size) * (rng.random(size) < density)
+
+    return effects(), effects()
+
+
+@pytest.mark.parametrize("density", [0.05, 0.2, 1.0])
+def test_swaps_keep_their_level_for_sparse_skewed_dependent_effects(density):
+    claimed = 0
     for seed in range(400):
         rng = np.random.default_rng(seed)
-        values = rng.standard_t(3, (40, 1)) + rng.standard_t(3, (40, 8))
-        p = sign_flip_p_values(values * np.geomspace(1e-3, 1e3, 8), rng, 300)
-        rejected += p.min() <= 0.05
-    assert 0.025 < rejected / 400 < 0.08
+        one, other = paired_effects(rng, 128, 16, density)
+        claimed += swap_p_values(one, other, rng, 300).min() <= 0.05
+    assert claimed / 400 < 0.08  # 0.05 and the noise of 400 runs
 
 
-def test_sign_flips_of_one_column_agree_with_the_t_test():
+@pytest.mark.parametrize(("density", "shift"), [(0.2, 9.0), (1.0, 0.5)])
+def test_swaps_find_a_planted_effect(density, shift):
+    found = 0
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        one, other = paired_effects(rng, 128, 16, density, 0.5)
+        one[:, 3] *= 1 + shift
+        p = swap_p_values(one, other, rng, 300)
+        found += p[3] <= 0.05
+    assert found >= 32
+
+
+def test_swaps_of_one_column_agree_with_the_t_test():
     rng = np.random.default_rng(0)
     for shift in (0.0, 0.1, 0.3):
-        values = rng.normal(shift, 1, 80)
-        found = sign_flip_p_values(values[:, None], rng)[0]
-        assert found == pytest.approx(ttest_1samp(values, 0).pvalue, abs=0.02)
+        one, other = rng.normal(shift, 1, 80), rng.normal(0, 1, 80)
+        found = swap_p_values(one[:, None], other[:, None], rng)[0]
+        assert found == pytest.approx(ttest_rel(one, other).pvalue, abs=0.02)
 
 
-def test_sign_flips_find_the_one_column_with_a_mean_and_pay_for_the_others():
+def test_swaps_pay_for_the_number_of_columns():
     rng = np.random.default_rng(0)
-    values = rng.standard_normal((50, 20))
-    values[:, 4] += 0.6
-    values[:, 7] = 0
-    p = sign_flip_p_values(values, rng)
+    one, other = rng.standard_normal((50, 20)), np.zeros((50, 20))
+    one[:, 4] += 0.6
+    one[:, 7] = 0
+    p = swap_p_values(one, other, rng)
     assert p.argmin() == 4 and p[4] < 0.05
     assert p[7] == 1
     assert np.all(np.delete(p, 4) > 0.05)
-    alone = sign_flip_p_values(values[:, [4]], rng)[0]
-    assert alone < p[4]
+    assert swap_p_values(one[:, [4]], other[:, [4]], rng)[0] < p[4]
 
 
-def test_the_smallest_p_value_is_that_of_all_signs_alike():
-    # Of 2^4 flips, two give the largest |sum|; they reach it in spite of rounding.
+def test_the_smallest_p_value_is_that_of_all_swapped_alike():
+    # Of 2^4 swaps, two give the largest |sum|; they reach it in spite of rounding.
     values = np.array([[0.1], [0.3], [0.7], [1.1]])
-    p = sign_flip_p_values(values, np.random.default_rng(0))
+    p = swap_p_values(values, np.zeros_like(values), np.random.default_rng(0))
     assert p[0] == pytest.approx(2 / 16, abs=0.01)

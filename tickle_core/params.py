@@ -268,6 +268,7 @@ class Circuits(Section):
     images: Annotated[int, Field(ge=4)]
     units: Positive
     directions: Positive
+    band_draws: Annotated[int, Field(ge=2)]
     null_draws: Annotated[int, Field(ge=2)]
     classes: Annotated[int, Field(ge=2)]
     pairs: Positive

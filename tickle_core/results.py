@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-LINE = 100
+LINE = 180  # an estimate with its interval and its null
 INDENT = 2
 
 

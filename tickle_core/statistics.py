@@ -200,7 +200,9 @@ def ratio_intervals(above: np.ndarray, below: np.ndarray, seed: int) -> np.ndarr
     studentized = np.nan_to_num(np.concatenate(draws), nan=0.0, posinf=1e12, neginf=-1e12)
     low, high = np.quantile(studentized, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     reach = stdtrit(n - 1, (1 + LEVEL) / 2)
-    found = np.stack([ratio - error * np.maximum(high, reach), ratio - error * np.minimum(low, -reach)])
+    found = np.stack(
+        [ratio - error * np.maximum(high, reach), ratio - error * np.minimum(low, -reach)]
+    )
     told = ((above != 0).sum(0) >= LEAST_ACTIVE) & (error > ROUNDING * np.abs(ratio))
     return np.where(told, found, np.nan)
 
@@ -228,7 +230,10 @@ def ratio_estimate(above: np.ndarray, below: np.ndarray, seed: int) -> dict[str,
     low, high = ratio_intervals(np.asarray(above)[:, None], below, seed)[:, 0].tolist()
     if np.isfinite(low):
         return {"value": value, "interval": [low, high], "n": n}
-    why = "all alike" if min(n, active) >= LEAST_ROWS else f"too few: {active} of {n} are not 0"
+    if n < LEAST_ROWS:
+        why = f"too few: {n}"
+    else:
+        why = f"too few: {active} of {n} are not 0" if active < LEAST_ACTIVE else "all alike"
     return {"value": value, "interval": None, "n": n, "why": why}
 
 
@@ -254,7 +259,9 @@ def paired_difference(lost: int, gained: int, n: int) -> dict[str, Any]:
        proportions based on paired data. J. Educ. Behav. Stat. 37.
     """
     one, two = (lost + 1) / (n + 2), (gained + 1) / (n + 2)
-    reach = NormalDist().inv_cdf((1 + LEVEL) / 2) * ((one + two - (one - two) ** 2) / (n + 2)) ** 0.5
+    reach = (
+        NormalDist().inv_cdf((1 + LEVEL) / 2) * ((one + two - (one - two) ** 2) / (n + 2)) ** 0.5
+    )
     low, high = max(-1.0, one - two - reach), min(1.0, one - two + reach)
     return {"value": (lost - gained) / n, "interval": [low, high], "n": n}
 
@@ -270,7 +277,7 @@ def drawn(draws: ArrayLike) -> dict[str, Any]:
 
 
 def exceedance(observed: float, draws: ArrayLike) -> float:
-    """One-sided p-value of `observed` among draws of its null: (1 + as large ones) / (1 + draws)."""
+    """One-sided p-value of `observed` among draws: (1 + as large ones) / (1 + draws)."""
     draws = np.asarray(draws)
     return float((1 + (draws >= observed).sum()) / (1 + len(draws)))
 

@@ -122,6 +122,7 @@ def section():
             "images": 24,
             "units": 4,
             "directions": 4,
+            "band_draws": 2,
             "null_draws": 2,
             "classes": 3,
             "pairs": 4,

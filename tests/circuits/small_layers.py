@@ -28,12 +28,12 @@ def random_latents(d, latents, variant="topk", k=3):
     return Latents(sae)
 
 
-def make_layer(path, tokens, run):
+def make_layer(path, tokens, run, prefix=()):
     """Store of the tokens (N, positions, d), all held out, and `run` as the network behind it."""
     count, positions, d = tokens.shape
     logits = run(tokens).detach().numpy()
     ids = np.arange(count)
-    layout = writer.Layout(positions, d, logits.shape[1], [], None, "float32", count)
+    layout = writer.Layout(positions, d, logits.shape[1], list(prefix), None, "float32", count)
     writer.create_store(path, layout, ids, ids % 2, np.ones(count, bool))
     writer.StoreWriter(path).add(0, tokens.numpy().mean(1), logits, tokens.numpy())
     card = {"class_names": [f"class {i}" for i in range(logits.shape[1])]}

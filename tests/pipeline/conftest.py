@@ -63,6 +63,7 @@ SMALL = {
         "images": 40,
         "units": 4,
         "directions": 4,
+        "band_draws": 2,
         "null_draws": 2,
         "pairs": 2,
         "traces": 4,

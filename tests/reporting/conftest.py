@@ -172,6 +172,7 @@ def make_settings(layers):
             images=20,
             units=4,
             directions=4,
+            band_draws=3,
             null_draws=3,
             classes=4,
             pairs=2,

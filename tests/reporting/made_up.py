@@ -2,6 +2,7 @@
 
 import math
 
+import made_up_ablation
 import numpy as np
 import pandas as pd
 from PIL import Image
@@ -103,55 +104,20 @@ def sae_metrics(companions, spliced_accuracy):
     }
 
 
-FAMILIES = ("channels", "latents", "directions")
-ABLATIONS = ("zero", "mean", "resample")
-
-
 def write_circuits(root, alias, class_names, grid, prefix, single_class):
     """What the stage `circuits` leaves of one layer; without a grid there are four sites."""
     names = list(class_names)[:4]
     metrics = {
         "images": {"ranking": 10, "judging": 10},
-        "ablation": {family: ablation_metrics(10 * n) for n, family in enumerate(FAMILIES, 1)},
+        "ablation": made_up_ablation.metrics(),
         "patching": None if single_class else patching_metrics(names),
         "tracing": None if single_class else tracing_metrics(names, grid, prefix),
     }
     write_json(root / "metrics" / "circuits" / f"{alias}.json", metrics)
-    units, classes = circuit_tables(names)
     folder = root / "data" / "circuits" / alias
     folder.mkdir(parents=True)
-    units.to_parquet(folder / "ablation.parquet")
-    classes.to_parquet(folder / "class_effects.parquet")
-
-
-def ablation_metrics(units):
-    def role(value):
-        significant = {"value": value / 2, "n": 4}
-        return {
-            "effect": share(value),
-            "effect_size": share(2 * value),
-            "significant_share": significant,
-        }
-
-    def group(size):
-        null = {"mean": 0.1 * size, "interval": [0.05 * size, 0.2 * size]}
-        return {
-            "size": size,
-            "effect": share(0.5 * size),
-            "effect_size": share(1.5 * size),
-            "kept": share(1 - 0.1 * size),
-            "null": {"effect": null, "effect_size": null, "kept": null, "draws": 3},
-        }
-
-    kind = {
-        "rank_correlation": share(0.9),
-        "signed_correlation": share(0.95),
-        "top": role(0.8),
-        "controls": role(0.1),
-        "groups": [group(size) for size in (1, 2, 4)],
-    }
-    counts = {"units": units, "alive": units - 1, "chosen": 4, "activity_ratio": 0.9}
-    return {**counts, "kinds": dict.fromkeys(ABLATIONS, kind)}
+    for name, table in made_up_ablation.tables(names).items():
+        table.to_parquet(folder / f"{name}.parquet")
 
 
 def patching_metrics(names):
@@ -203,31 +169,6 @@ def tracing_metrics(names, grid, prefix):
         # Train images, which nothing else shows.
         "examples": [{"image_id": image, "donor_id": image + 2, **example} for image in (0, 4)],
     }
-
-
-def circuit_tables(names):
-    """Four top units of each family with as many controls, numbered from 10."""
-    units, classes = [], []
-    for family in FAMILIES:
-        for kind in ABLATIONS:
-            for unit in range(4):
-                for role, number in (("top", unit), ("control", 10 + unit)):
-                    effect = 0.1 * (unit + 1) if role == "top" else 0.01
-                    ends = {"effect": effect, "low": effect - 0.1, "high": effect + 0.1}
-                    row = {"family": family, "kind": kind, "unit": number, "role": role}
-                    judged = {"effect_size": 1.0, "p_value": 0.02, "images": 10}
-                    matched = {"matched": unit if role == "control" else -1}
-                    units.append(
-                        row | matched | {"activity": 1.0, "screen": effect} | ends | judged
-                    )
-                    classes += [
-                        row
-                        | {"class": name}
-                        | ends
-                        | {"effect": effect * (place == unit % len(names))}
-                        for place, name in enumerate(names)
-                    ]
-    return pd.DataFrame(units), pd.DataFrame(classes)
 
 
 def write_features(root, alias, class_names, positions, prefix, shape):

@@ -53,6 +53,13 @@ class ActivationStore:
         return self.attributes["prefix"]
 
     @property
+    def token_kinds(self) -> tuple[list[str], np.ndarray]:
+        """The kinds of token (those of the prefix, then "patch"), and which each position is."""
+        names = [*dict.fromkeys(self.prefix), "patch"]
+        patches = self.tokens.shape[1] - len(self.prefix)
+        return names, np.array([names.index(each) for each in [*self.prefix, *["patch"] * patches]])
+
+    @property
     def train_rows(self) -> np.ndarray:
         """Rows of the train split, ascending."""
         return np.flatnonzero(~self.is_test)

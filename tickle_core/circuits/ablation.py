@@ -2,7 +2,8 @@
 
 One half of the images ranks the units by a gradient screen, the other half judges the top ones by
 exact runs of the network's tail: what an image did for a unit's rank says nothing of its effect.
-The null are units that are about as active and not among the top ones.
+The null changes the layer as much: a unit's is another one of its energy, a group's are random
+groups of its energy (`matching`).
 """
 
 from dataclasses import dataclass
@@ -11,21 +12,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tickle_core import params
+from tickle_core import params, statistics
 from tickle_core.activations.store import ActivationStore
 from tickle_core.circuits import ablation_summary as summary
+from tickle_core.circuits.activity import Activity, measure
 from tickle_core.circuits.effects import exact_effects
-from tickle_core.circuits.matching import Plan, make_plan
-from tickle_core.circuits.ranking import rank
-from tickle_core.circuits.units import Units
+from tickle_core.circuits.images import Images
+from tickle_core.circuits.matching import CHOSEN_BY, make_plan
+from tickle_core.circuits.ranking import Screen, screen
+from tickle_core.circuits.units import Units, channels
 from tickle_core.models.splicing import Splice
 
-CHOSEN_BY = "mean"  # the kind of ablation whose screen chooses the units for all kinds
-UNITS = [
-    *("family", "kind", "unit", "role", "matched", "activity", "screen"),
-    *("effect", "low", "high", "effect_size", "p_value", "images"),
-]
-CLASSES = ["family", "kind", "unit", "role", "class", "effect", "low", "high"]
+LAYER = "layer"  # all channels: whose means are the layer's
 
 
 @dataclass(frozen=True)
@@ -36,90 +34,104 @@ class Ablation:
     ----------
     metrics
         By family: `units` (how many there are), `alive` (those that have any activity), `chosen`,
-        `activity_ratio` (median over pairs of control and chosen unit) and `kinds`, as
-        `ablation_summary.of_kind` says; without kinds where no unit is alive.
+        `matched` (those of them that have a control), `carries_over` (rank correlation over alive
+        units of the screens of the ranking and the judging images; null: of the energies on the
+        one with the screen of the other) and `kinds`, as `ablation_summary.of_kind` says;
+        without the last two where no unit is alive.
     units
-        One row per family, kind and unit that was run: family, kind, unit, role (top or control),
-        matched (the top unit that a control is matched to, else -1), activity, screen (signed mean
-        over the ranking images), effect with low and high (bootstrap over the judging images),
-        effect_size, p_value (adjusted for all units of its family and kind), images.
+        One row per family, kind and unit that was run alone, as `ablation_summary.unit_rows` says.
     classes
-        One row per family, kind, unit and class: family, kind, unit, role, class, effect, low,
-        high; of the logit of that class, whatever is predicted.
+        One row per family, kind, unit and class, as `ablation_summary.class_rows` says.
+    curves
+        One row per family, kind and group, as `ablation_summary.curve_rows` says.
     """
 
     metrics: dict[str, Any]
     units: pd.DataFrame
     classes: pd.DataFrame
+    curves: pd.DataFrame
 
 
 def ablate(
     families: dict[str, Units],
     store: ActivationStore,
-    ranking: np.ndarray,
-    judging: np.ndarray,
+    ranking: Images,
+    judging: Images,
     splice: Splice,
     section: params.Circuits,
     seed: int,
 ) -> Ablation:
     """Rank all units of all families, and ablate the top ones and their controls for good.
 
-    Memory: one batch of images; two numbers per ranking image and unit; a few per judging image,
-    set of units that is ablated, and class that is told of.
+    Memory: one batch of images; two numbers per ranking image and unit, and three per pair of
+    units; a few per judging image, set of units that is ablated, and class that is told of.
 
     Parameters
     ----------
-    ranking, judging
-        Ascending rows of the store, at least two each.
     section
-        `units` top ones are run, but no more than half of those alive, and `null_draws` random
-        groups; the logits of the `classes` that are predicted most often among the held-out images
-        are told of each.
+        `units` top ones are run, but no more than a quarter of those alive, and `band_draws`
+        random groups of each size, `null_draws` of the largest; the logits of the `classes` that
+        are predicted most often among the held-out images are told of each.
     """
     found, counts = np.unique(store.predictions(store.test_rows), return_counts=True)
     classes = found[np.argsort(-counts, kind="stable")][: section.classes]
     names = [splice.classifier.card["class_names"][index] for index in classes]
-    metrics: dict[str, Any] = {}
-    units_rows: list[dict[str, Any]] = []
-    classes_rows: list[dict[str, Any]] = []
-    rankings = rank(families, store, splice, ranking)
+    layer = {LAYER: channels(store.tokens.shape[-1], splice.classifier.device)}
+    active = measure(families | layer, ranking, store, splice, seed)
+    means = {family: each.mean for family, each in active.items()}
+    screens = screen(families, means, ranking, store, splice)
     # The screen of the judging images: what is held against exact runs on the same ones.
-    means = {family: ranked.mean for family, ranked in rankings.items()}
-    screens = rank(families, store, splice, judging, means)
-    for family, ranked in rankings.items():
+    again = screen(families, means, judging, store, splice)
+    metrics: dict[str, Any] = {}
+    rows: dict[str, list[dict[str, Any]]] = {"units": [], "classes": [], "curves": []}
+    for family, units in families.items():
         plan = make_plan(
-            ranked.size[CHOSEN_BY], ranked.activity, section.units, section.null_draws, seed
+            screens[family].signed[CHOSEN_BY],
+            active[family],
+            section.units,
+            section.band_draws,
+            section.null_draws,
+            seed,
         )
         metrics[family] = {
-            "units": len(ranked.activity),
-            "alive": int((ranked.activity > 0).sum()),
+            "units": len(units.directions),
+            "alive": int((active[family].variance > 0).sum()),
             "chosen": len(plan.chosen),
-            "activity_ratio": _activity_ratio(plan, ranked.activity),
-            "kinds": {},
+            "matched": len(plan.controls),
         }
         if len(plan.chosen) == 0:
             continue
+        sets = {kind: plan.sets(kind) for kind in plan.random}
         exact = exact_effects(
-            families[family], plan.sets, ranked.mean, store, splice, judging, classes
+            units, sets, means[family], means[LAYER], judging, store, splice, classes
         )
+        metrics[family] |= {
+            "carries_over": _carries_over(active[family], screens[family], again[family]),
+            "kinds": {},
+        }
         for kind, effects in exact.items():
-            rows = summary.unit_rows(plan, ranked, effects, kind, seed)
-            metrics[family]["kinds"][kind] = summary.of_kind(
-                plan, screens[family], effects, kind, rows, seed
-            )
-            units_rows += [{"family": family, **row} for row in rows]
-            for row in summary.class_rows(plan, effects, kind, names, seed):
-                classes_rows.append({"family": family, **row})
+            judged = summary.Judged(plan, active[family], kind, effects)
+            alone = summary.unit_rows(judged, screens[family], seed)
+            metrics[family]["kinds"][kind] = summary.of_kind(judged, again[family], alone, seed)
+            tables = {
+                "units": alone,
+                "classes": summary.class_rows(judged, names, seed),
+                "curves": summary.curve_rows(judged, seed),
+            }
+            for table, some in tables.items():
+                rows[table] += [{"family": family, "kind": kind, **row} for row in some]
     return Ablation(
         metrics,
-        pd.DataFrame(units_rows, columns=UNITS),
-        pd.DataFrame(classes_rows, columns=CLASSES),
+        pd.DataFrame(rows["units"], columns=["family", "kind", *summary.UNITS]),
+        pd.DataFrame(rows["classes"], columns=["family", "kind", *summary.CLASSES]),
+        pd.DataFrame(rows["curves"], columns=["family", "kind", *summary.CURVES]),
     )
 
 
-def _activity_ratio(plan: Plan, activity: np.ndarray) -> float | None:
-    """Median over pairs of a control's activity by that of the unit it is matched to."""
-    if len(plan.controls) == 0:
-        return None
-    pairs = activity[plan.controls] / activity[plan.chosen[: len(plan.controls)]]
-    return float(np.median(pairs))
+def _carries_over(active: Activity, first: Screen, second: Screen) -> dict[str, Any] | None:
+    """Whether other images rank the units alike, and whether their energy would rank them so."""
+    alive = active.variance > 0
+    of_second = second.signed[CHOSEN_BY][alive]
+    found = statistics.spearman_estimate(first.signed[CHOSEN_BY][alive], of_second)
+    null = statistics.spearman_estimate(active.alone(CHOSEN_BY)[alive], of_second)
+    return found and found | {"null": null}

@@ -9,6 +9,7 @@ import pandas as pd
 from tickle_core import params
 from tickle_core.activations.store import ActivationStore
 from tickle_core.circuits import ablation, patching, tracing
+from tickle_core.circuits.images import read_images
 from tickle_core.circuits.units import Directions, Latents, channels
 from tickle_core.dictionaries.components import principal_components
 from tickle_core.dictionaries.sae import SparseAutoencoder
@@ -27,15 +28,14 @@ class Circuits:
     ----------
     metrics
         JSON-ready: `images`, `ablation`, `patching`, `tracing`.
-    units
-        One row per unit and kind of ablation: what `ablation.ablate` says of it.
-    classes
-        One row per unit, kind of ablation and class.
+    units, classes, curves
+        As `ablation.Ablation` has them.
     """
 
     metrics: dict[str, Any]
     units: pd.DataFrame
     classes: pd.DataFrame
+    curves: pd.DataFrame
 
 
 def analyse(
@@ -61,7 +61,9 @@ def analyse(
     TickleError
         If there are too few held-out images.
     """
-    ranking, judging = _halves(store, section.images, seed)
+    ranking, judging = (
+        read_images(store, rows, seed) for rows in _halves(store, section.images, seed)
+    )
     components = principal_components(sample).basis[: section.directions]
     families = {
         "channels": channels(store.tokens.shape[-1], components.device),
@@ -71,13 +73,14 @@ def analyse(
     found = ablation.ablate(families, store, ranking, judging, splice, section, seed)
     return Circuits(
         metrics={
-            "images": {"ranking": len(ranking), "judging": len(judging)},
+            "images": {"ranking": len(ranking.ids), "judging": len(judging.ids)},
             "ablation": found.metrics,
             "patching": patching.patch(families, store, splice, section, seed),
             "tracing": tracing.trace(store, splice, section, seed),
         },
         units=found.units,
         classes=found.classes,
+        curves=found.curves,
     )
 
 

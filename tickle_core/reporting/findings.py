@@ -56,7 +56,7 @@ class Findings:
         By layer: the tables that the stage `features` writes.
     picture_folders
         By layer: where the pictures lie that the column `file` of `pictures` names.
-    ablation, class_effects
+    ablation, class_effects, curves
         By layer: the tables that the stage `circuits` writes.
     """
 
@@ -74,6 +74,7 @@ class Findings:
     picture_folders: dict[str, Path]
     ablation: dict[str, pd.DataFrame]
     class_effects: dict[str, pd.DataFrame]
+    curves: dict[str, pd.DataFrame]
 
     @property
     def layers(self) -> list[str]:
@@ -137,6 +138,7 @@ def read(data: Path, metrics: Path, settings: Settings) -> Findings:
             },
             ablation=_tables(data / "circuits", settings, "ablation"),
             class_effects=_tables(data / "circuits", settings, "class_effects"),
+            curves=_tables(data / "circuits", settings, "curves"),
         )
     except FileNotFoundError as error:
         raise TickleError(f"{error.filename} is missing: run `dvc repro`") from None

@@ -38,7 +38,7 @@ def headline(metrics: Path, layer: str) -> dict[str, dict[str, Any]]:
             "n": dimension["n"],
             "null": dimension["null"]["mean"],
         },
-        "ablation_effect": _ablation_effect(circuits["ablation"]["latents"]["kinds"]),
+        "ablation_effect": _ablation_effect(circuits["ablation"]["latents"]),
         "patching_effect": _patching_effect(circuits["patching"]),
     }
 
@@ -50,12 +50,11 @@ def _accuracy_drop(sae: dict[str, Any], mean: dict[str, Any]) -> dict[str, Any]:
     return sae["accuracy_drop"] | {"null": mean["accuracy_drop"]["value"]}
 
 
-def _ablation_effect(kinds: dict[str, Any]) -> dict[str, Any]:
+def _ablation_effect(latents: dict[str, Any]) -> dict[str, Any]:
     """Of the largest group, ablated to the mean; no value where there is nothing to compare."""
-    if not kinds or kinds["mean"]["groups"][-1]["null"] is None:
-        return {"value": None}
-    group = kinds["mean"]["groups"][-1]
-    return group["effect_size"] | {"null": group["null"]["effect_size"]["mean"]}
+    if "kinds" not in latents:
+        return {"value": None, "why": "no latent is active"}
+    return latents["kinds"]["mean"]["group"]["excess"]
 
 
 def _patching_effect(patching: dict[str, Any] | None) -> dict[str, Any]:

@@ -2,12 +2,8 @@
 
 from typing import Any
 
-import pandas as pd
-
 from tickle_core.reporting.tables import Column, Table
 
-FAMILIES = ("latents", "channels", "directions")
-ABLATIONS = ("zero", "mean", "resample")
 # What patching replaces, in the order of tables and figures.
 PATCHED = {
     "layer": "whole layer",
@@ -16,114 +12,6 @@ PATCHED = {
     "latents": "latents",
     "direction": "one direction",
 }
-NO_NULL = {"effect": None, "effect_size": None, "kept": None, "draws": None}
-# Where no unit of a family is alive.
-NOTHING = {
-    "rank_correlation": None,
-    "signed_correlation": None,
-    "top": None,
-    "controls": None,
-    "groups": [],
-}
-
-
-def judged(layer: dict[str, Any], family: str, kind: str) -> dict[str, Any]:
-    """What one kind of ablation does to the units of a family."""
-    return layer["ablation"][family]["kinds"].get(kind, NOTHING)
-
-
-def ablation_table(layers: dict[str, Any]) -> Table:
-    """One row per layer, family of units and kind of ablation."""
-    columns = (
-        Column("layer", "Layer"),
-        Column("family", "Units"),
-        Column("kind", "Ablation"),
-        Column("units", "There are", 0),
-        Column("alive", "alive", 0),
-        Column("chosen", "run", 0),
-        Column("effect", "Effect (logits)", 3, interval=True),
-        Column("effect_controls", "controls", 3, interval=True),
-        Column("effect_size", "Effect size", 3, interval=True),
-        Column("effect_size_controls", "controls", 3, interval=True),
-        Column("significant", "Significant", 3),
-        Column("significant_controls", "controls", 3),
-        Column("activity_ratio", "Activity of controls", 3),
-        Column("rank_correlation", "Screen, ranks", 3, interval=True),
-        Column("signed_correlation", "Screen, signed", 3, interval=True),
-    )
-    rows = []
-    for alias, layer in layers.items():
-        for family in FAMILIES:
-            found = layer["ablation"][family]
-            counts = {key: found[key] for key in ("units", "alive", "chosen", "activity_ratio")}
-            for kind in ABLATIONS:
-                effects = judged(layer, family, kind)
-                row = {"layer": alias, "family": family, "kind": kind, **counts}
-                row |= {key: effects[key] for key in ("rank_correlation", "signed_correlation")}
-                rows.append(row | _of(effects["top"], "") | _of(effects["controls"], "_controls"))
-    return Table(columns, rows)
-
-
-def group_table(layers: dict[str, Any]) -> Table:
-    """One row per layer, family of units, kind of ablation and size of the group."""
-    columns = (
-        Column("layer", "Layer"),
-        Column("family", "Units"),
-        Column("kind", "Ablation"),
-        Column("size", "Size", 0),
-        Column("effect", "Effect (logits)", 3, interval=True),
-        Column("effect_null", "null", 3, interval=True),
-        Column("effect_size", "Effect size", 3, interval=True),
-        Column("effect_size_null", "null", 3, interval=True),
-        Column("kept", "Predictions that stay", 3, interval=True),
-        Column("kept_null", "null", 3, interval=True),
-        Column("draws", "Draws of the null", 0),
-        Column("n", "n", 0),
-    )
-    rows = []
-    for alias, layer in layers.items():
-        for family in FAMILIES:
-            for kind in ABLATIONS:
-                for group in judged(layer, family, kind)["groups"]:
-                    row = {"layer": alias, "family": family, "kind": kind, "size": group["size"]}
-                    null = group["null"] or NO_NULL
-                    for key in ("effect", "effect_size", "kept"):
-                        row |= {key: group[key], f"{key}_null": spread(null[key])}
-                    rows.append(row | {"draws": null["draws"], "n": group["effect"]["n"]})
-    return Table(columns, rows)
-
-
-def unit_table(ablation: pd.DataFrame) -> Table:
-    """One row per top latent of one layer, ablated to its mean: strongest effect first."""
-    columns = (
-        Column("unit", "Latent"),
-        Column("screen", "Screen (logits)", 3),
-        Column("effect", "Effect (logits)", 3, interval=True),
-        Column("effect_size", "Effect size", 3),
-        Column("p_value", "p, adjusted", 3),
-        Column("control", "Control"),
-        Column("control_effect", "its effect", 3, interval=True),
-        Column("n", "n", 0),
-    )
-    found = ablation[(ablation["family"] == "latents") & (ablation["kind"] == "mean")]
-    controls = {row.matched: row for row in found[found["role"] == "control"].itertuples()}
-    top = found[found["role"] == "top"]
-    order = top["effect"].abs().sort_values(ascending=False, kind="stable").index
-    rows = []
-    for unit in top.loc[order].itertuples():
-        row = {
-            "unit": str(unit.unit),
-            "screen": float(unit.screen),
-            "effect": _interval(unit),
-            "effect_size": float(unit.effect_size),
-            "p_value": float(unit.p_value),
-            "n": int(unit.images),
-        }
-        if unit.unit in controls:
-            control = controls[unit.unit]
-            row |= {"control": str(control.unit), "control_effect": _interval(control)}
-        rows.append(row)
-    return Table(columns, rows)
 
 
 def patching_table(layers: dict[str, Any]) -> Table:
@@ -205,21 +93,3 @@ def tracing_table(layers: dict[str, Any]) -> Table:
             }
         )
     return Table(columns, rows)
-
-
-def spread(null: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Mean and range of the draws of a null, as an estimate."""
-    return null and {"value": null["mean"], "interval": null["interval"]}
-
-
-def _of(units: dict[str, Any] | None, suffix: str) -> dict[str, Any]:
-    if units is None:
-        return {}
-    significant = units["significant_share"]["value"]
-    row = {"effect": units["effect"], "effect_size": units["effect_size"]}
-    row["significant"] = significant
-    return {f"{key}{suffix}": value for key, value in row.items()}
-
-
-def _interval(unit: Any) -> dict[str, Any]:
-    return {"value": float(unit.effect), "interval": [float(unit.low), float(unit.high)]}

@@ -3,16 +3,22 @@
 from typing import Any
 
 from tickle_core.reporting.findings import Findings
-from tickle_core.reporting.sections import circuit_figures, circuit_tables
+from tickle_core.reporting.sections import (
+    ablation_figures,
+    ablation_tables,
+    circuit_figures,
+    circuit_tables,
+)
 from tickle_core.reporting.sections.section import Headline, Section
 from tickle_core.reporting.tables import number, percent
 
 HEADLINES = {
     "ablation_effect": Headline(
         "Ablation effect",
-        "what the logit of the predicted class loses when the largest group of top latents is "
-        "ablated to their means, in standard deviations of that logit over images",
-        "groups of random latents that are equally active",
+        "what the logit of the predicted class loses when the top latents are set to their means, "
+        "beyond what it loses with random groups of latents that change the layer as much, in "
+        "standard deviations of that logit over images",
+        "each of the random groups, beyond the others",
         3,
     ),
     "patching_effect": Headline(
@@ -31,16 +37,21 @@ def section(findings: Findings) -> Section:
     headline = layers[findings.headline_layer]
     patching = {alias: each["patching"] for alias, each in layers.items() if each["patching"]}
     tracing = {alias: each["tracing"] for alias, each in layers.items() if each["tracing"]}
+    curves = findings.curves
     figures = {
-        "circuits_ablation": circuit_figures.ablation_figure(layers),
-        "circuits_groups": circuit_figures.groups_figure(layers),
+        "circuits_ablation": ablation_figures.ablation_figure(layers),
+        **{
+            f"circuits_curves_{kind}": ablation_figures.curves_figure(curves, kind)
+            for kind in ablation_tables.ABLATIONS
+        },
     }
     tables = {
-        "circuits_ablation": circuit_tables.ablation_table(layers),
-        "circuits_groups": circuit_tables.group_table(layers),
-        "circuits_latents": circuit_tables.unit_table(findings.ablation[findings.headline_layer]),
+        "circuits_ablation": ablation_tables.ablation_table(layers),
+        "circuits_curves": ablation_tables.curve_table(curves),
+        "circuits_groups": ablation_tables.group_table(layers),
+        "circuits_latents": ablation_tables.unit_table(findings.ablation[findings.headline_layer]),
     }
-    classes = circuit_figures.classes_figure(findings.class_effects[findings.headline_layer])
+    classes = ablation_figures.classes_figure(findings.class_effects[findings.headline_layer])
     if classes:
         figures["circuits_classes"] = classes
     if patching:
@@ -62,9 +73,9 @@ def section(findings: Findings) -> Section:
         tables=tables,
         facts={
             "headline": headline,
-            "group_layers": min(len(layers), circuit_figures.MOST_LAYERS),
-            "classes_shown": circuit_figures.MOST_CLASSES,
-            "latents_shown": circuit_figures.MOST_LATENTS,
+            "curve_layers": min(len(layers), ablation_figures.MOST_LAYERS),
+            "classes_shown": ablation_figures.MOST_CLASSES,
+            "latents_shown": ablation_figures.MOST_LATENTS,
             "joined": any(layer["joined"] != [1, 1] for layer in tracing.values()),
             "prefix": any(layer["prefix"] for layer in tracing.values()),
         },
@@ -74,14 +85,20 @@ def section(findings: Findings) -> Section:
 def _summary(layer: dict[str, Any]) -> str:
     """Of the headline layer, in the words of the page's first paragraph."""
     sentences = []
-    groups = circuit_tables.judged(layer, "latents", "mean")["groups"]
-    if groups and groups[-1]["null"]:
-        group = groups[-1]
-        sentences.append(
-            f"Without its {number(group['size'])} most influential latents, the logit of the "
-            f"predicted class falls by {number(group['effect_size']['value'], 2)} standard "
-            f"deviations (without random ones, {number(group['null']['effect_size']['mean'], 2)})."
+    group = ablation_tables.judged(layer, "latents")["group"]
+    if group:
+        lost = (
+            f"Without the {number(group['size'])} latents that support predictions most, "
+            f"{percent(group['share']['value'])} of the layer, the logit of the predicted class "
+            f"falls by {number(group['effect_size']['value'], 2)} standard deviations"
         )
+        null = group["effect_size"]["null"]
+        if null:
+            low, high = (number(end, 2) for end in null["range"])
+            beside = f"with random groups that change as much, {number(null['value'], 2)}"
+            sentences.append(f"{lost} ({beside}, from {low} to {high}).")
+        else:
+            sentences.append(f"{lost}; nothing to compare that with: {group['excess']['why']}.")
     latents = layer["patching"] and layer["patching"]["kinds"]["latents"]
     if latents and latents["null"]:
         sentences.append(
