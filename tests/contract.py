@@ -1,0 +1,131 @@
+"""What a number in a metrics file must bring: an n, an interval and a null, or a reason.
+
+`faults` walks the content of a file; `EXCEPTIONS` holds what need not keep a rule, and why.
+"""
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+MOST_LINES = 320
+
+# By rule, then by path (stage, layer and keys; * stands for anything).
+EXCEPTIONS = {
+    "number": {},
+    "n": {},
+    "interval": {},
+    "null": {
+        "*/chance": "it is itself a null",
+        "*/chance/*": "it is itself a null",
+        "*/baselines/*": "baselines are what the autoencoders are held against",
+        "*/energy_ratio": "how well the null's groups match; 1 if they do",
+        "*/group/share": "how much was removed: what effects are read against",
+    },
+}
+
+
+class Fault(NamedTuple):
+    """What is wrong, by the rule that it breaks: number, value, n, interval, null or why."""
+
+    rule: str
+    path: str
+    says: str
+
+
+def faults(content: Any, path: str) -> list[Fault]:
+    """Everything in a metrics file's content that breaks a rule and stands on no list."""
+    return [each for each in _walk(content, path, in_null=False) if not excuses(each)]
+
+
+def excuses(fault: Fault) -> list[str]:
+    """The patterns of EXCEPTIONS that a fault falls under."""
+    return [
+        pattern for pattern in EXCEPTIONS.get(fault.rule, {}) if fnmatchcase(fault.path, pattern)
+    ]
+
+
+def metrics_of(folder: Path) -> dict[str, Path]:
+    """The metrics files of a run by stage and layer; the flat summary is none of them."""
+    files = sorted(folder.rglob("*.json"))
+    return {
+        str(file.relative_to(folder).with_suffix("")): file
+        for file in files
+        if file.name != "summary.json"
+    }
+
+
+def _settings() -> set[str]:
+    """The names of params, whose values a file may repeat."""
+
+    def names(values: Any) -> Iterator[str]:
+        if isinstance(values, dict):
+            for key, value in values.items():
+                yield key
+                yield from names(value)
+
+    return set(names(YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))))
+
+
+SETTINGS = _settings()
+# Of an estimate, or of draws; `p` is the p-value of its test.
+OWN = {"value", "interval", "range", "n", "draws", "why", "p"}
+
+
+def _walk(content: Any, path: str, in_null: bool) -> Iterator[Fault]:
+    if isinstance(content, float):
+        yield Fault("number", path, f"{content} stands in no estimate")
+    if isinstance(content, list):
+        for place, each in enumerate(content):
+            yield from _walk(each, f"{path}/{place}", in_null)
+    if not isinstance(content, dict):
+        return
+    estimate = "value" in content
+    if not estimate and ("interval" in content or "range" in content):
+        yield Fault("value", path, "an interval without a value")
+    if estimate:
+        yield from _of_estimate(content, path, in_null)
+    for key, each in content.items():
+        if (estimate and key in OWN) or key == "recipe":
+            continue
+        a_number = isinstance(each, int | float)
+        if a_number and (key in SETTINGS or (estimate and key == "null")):
+            continue
+        yield from _walk(each, f"{path}/{key}", in_null or key == "null")
+
+
+def _of_estimate(found: dict[str, Any], path: str, in_null: bool) -> Iterator[Fault]:
+    value, drawn = found["value"], "range" in found
+    kind, counted, least = ("range", "draws", 2) if drawn else ("interval", "n", 1)
+    if value is not None and not _is_number(value):
+        yield Fault("value", path, f"{value!r} is no number")
+        return
+    missing = [key for key in ("value", kind, "null") if key in found and found[key] is None]
+    if missing and not (isinstance(found.get("why"), str) and found["why"]):
+        yield Fault("why", path, f"no {', no '.join(missing)}, and no reason")
+    count = found.get(counted)
+    if type(count) is not int or (count < least and value is not None):
+        yield Fault("n", path, f"{counted} is {count}")
+    if kind not in found:
+        yield Fault("interval", path, "has no interval, and does not say why")
+    elif found[kind] is not None:
+        yield from _of_ends(found[kind], value, path, drawn)
+    if not in_null and "null" not in found:
+        yield Fault("null", path, "has no null")
+
+
+def _of_ends(ends: Any, value: float | None, path: str, drawn: bool) -> Iterator[Fault]:
+    if not (isinstance(ends, list) and len(ends) == 2 and all(_is_number(end) for end in ends)):
+        yield Fault("interval", path, f"{ends} are no two ends")
+        return
+    if value is not None and not ends[0] <= value <= ends[1]:
+        yield Fault("interval", path, f"{value} lies outside {ends}")
+    if ends[0] == ends[1] and not drawn:
+        yield Fault("interval", path, f"{ends} has no width: what does not vary has no interval")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
