@@ -102,12 +102,13 @@ def judge(
     units = np.repeat(np.arange(n), copies)
     copied = [readout.objectives[unit] for unit in units]
     responses = readout.responses(excited.tokens, excited.logits)
-    patches = excited.tokens[:, len(subject.store.prefix) :]
+    patches = excited.tokens[:, len(subject.store.prefix) :].cpu()
     families = np.array([each.family for each in copied])
     same = units[:, None] == units
     others = (families[:, None] == families) & ~same
-    cosines = penalties.cosines(patches[None])[0].cpu().numpy()
-    active = _active(subject.sae, patches.cpu())
+    # In 64 bits, so that the order of summation does not show in 32.
+    cosines = penalties.cosines(patches[None].double())[0].numpy()
+    active = _active(subject.sae, patches)
     found = {
         "fires": np.array(
             [
@@ -174,4 +175,4 @@ def _mean_where(chosen: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The mean of the chosen ones of each row; NaN where none is."""
     count = chosen.sum(1)
     total = np.where(chosen, values, 0).sum(1)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
