@@ -14,7 +14,7 @@ from tickle_core.reporting.style import CONTROL, MEASURED, NULL, short
 from tickle_core.visualization.families import NULLS
 
 MOST_DOTS = 60  # of a family in a layer
-FAR = 4  # times the best natural image: beyond it the axis is logarithmic
+FAR = 10  # times the best natural image: beyond it the axis is logarithmic
 MOST_LAYERS = 6
 PANELS_PER_ROW = 2
 
