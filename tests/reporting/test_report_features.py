@@ -216,7 +216,7 @@ def test_the_page_counts_what_is_beyond_random_units(make_project, tmp_path, nul
 
     edit_metrics(project, "only", change)
     html = " ".join(project.write(tmp_path)["index.html"].decode().split())
-    assert f"Of 4 kinds of units in the layers, {beyond} beat all natural images" in html
+    assert f"In {beyond} of 4 pairs of layer and kind of unit, pictures of units beat all" in html
     assert ("neither says anything of the units" in html) == (beyond == 0)
 
 
