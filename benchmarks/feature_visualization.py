@@ -3,7 +3,8 @@
 EfficientNet-Lite0 with its ImageNet weights, the same channels, steps, colours and step size, on
 one machine in turns, with transforms of the same size. What counts is a picture's
 objective, the mean of its channel over all positions, of the finished picture as 8-bit image and
-without transforms; and how many steps are made per second, summed over pictures.
+without transforms; and how many steps are made per second, summed over pictures. Tickle's maximum
+over positions is softened until it is the mean, which is what lucent ascends.
 
     python -m benchmarks.feature_visualization               # some 5 minutes on two cores
     python -m benchmarks.feature_visualization --steps 4 --channels 2        # a quick look
@@ -33,12 +34,14 @@ from tickle_core.models.layers import survey
 from tickle_core.models.tokens import to_tokens
 from tickle_core.models.zoo import efficientnet_lite0, weight_files
 from tickle_core.visualization.ascent import maximize
-from tickle_core.visualization.objectives import Objective, Readout
-from tickle_core.visualization.parametrization import Canvas, noise
+from tickle_core.visualization.objectives import Objective, Readout, Sources
+from tickle_core.visualization.parametrization import Canvas, quantize, render, start
 
 LAYER = "blocks.4"
 SIDE = 224
 STEPS, CHANNELS = 64, 16
+SOFT = 1e4  # times any activation
+LEARNING_RATE = 0.05  # lucent's
 # What lucent's standard transforms amount to: pad 12 pixels, jitter 8, zoom and turn by as much.
 ROBUSTNESS = {"pad": 12 / 224, "jitter": 8 / 224, "scale": 0.1, "rotate": 10.0}
 # The first with nothing but what is listed here, the others with their own dependencies.
@@ -137,18 +140,33 @@ def lucent(
 def tickle(classifier: Classifier, channels: list[int], canvas: Canvas, steps: int) -> np.ndarray:
     """Our pictures (channels, h, w, 3), uint8, in one batch."""
     section = params.load().features.model_copy(
-        update={"steps": steps, "pictures": 1, "diversity": 0.0} | ROBUSTNESS
+        update={
+            "steps": steps,
+            "learning_rate": LEARNING_RATE,
+            "pictures": 1,
+            "diversity": 0.0,
+            **ROBUSTNESS,
+        }
     )
+    readout, scales = readout_of(classifier, channels), [1.0] * len(channels)
+    return maximize(classifier, LAYER, readout, scales, canvas, section, seed=0)[:, 0]
+
+
+def readout_of(classifier: Classifier, channels: list[int]) -> Readout:
+    """Reads channels, as if they varied so much that any maximum is soft: their means."""
+    layer = classifier.card["layers"][LAYER]
+    width = layer["shape"][0]
+    far = SOFT * torch.cat([torch.eye(width), -torch.eye(width)])
     objectives = [Objective("channel", channel) for channel in channels]
-    scales = [1.0] * len(channels)
-    return maximize(classifier, LAYER, objectives, scales, canvas, section, seed=0)[:, 0]
+    return Readout(objectives, layer, Sources(far), classifier.device)
 
 
 def print_objectives(
     classifier: Classifier, channels: list[int], made: dict[str, np.ndarray], canvas: Canvas
 ) -> None:
     """A line per channel, then how often and by how much ours is the larger."""
-    random = noise(canvas, len(channels), seed=0)
+    randomness = [np.random.default_rng([0, i]) for i in range(len(channels))]
+    random = quantize(render(canvas, start(canvas, randomness)))
     values = {
         name: objectives_of(classifier, channels, images)
         for name, images in {"noise": random, **made}.items()
@@ -176,10 +194,9 @@ def objectives_of(classifier: Classifier, channels: list[int], images: np.ndarra
     with torch.inference_mode():
         classifier.network(classifier.preprocess(images))
     handle.remove()
-    layer = classifier.card["layers"][LAYER]
-    objectives = [Objective("channel", channel) for channel in channels]
-    readout = Readout(objectives, layer, None, None, classifier.device)
-    return readout.ascended(to_tokens(found[0], layer["layout"]), None).numpy()
+    layout = classifier.card["layers"][LAYER]["layout"]
+    tokens = to_tokens(found[0], layout)
+    return readout_of(classifier, channels).responses(tokens, None).means.diagonal().numpy()
 
 
 if __name__ == "__main__":

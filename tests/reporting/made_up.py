@@ -174,12 +174,13 @@ def tracing_metrics(names, grid, prefix):
 def write_features(root, alias, class_names, positions, prefix, shape):
     """What the stage `features` leaves of one layer: two pictures of each unit."""
     units = {"channel": (3, 1), "neuron": (3,), "layer": (0,), "latent": (5, 4), "logit": (1,)}
+    units |= {"direction": tuple(range(5)), "point": (0,), "mixture": (0,)}
     folder = root / "data" / "features" / alias
     (folder / "pictures").mkdir(parents=True)
     rng = np.random.default_rng(len(alias))
     pictures, natural, roads = [], [], []
     for family, numbers in units.items():
-        positioned = family not in ("layer", "logit")
+        positioned = family not in ("layer", "logit", "mixture")
         for unit in numbers:
             for copy in range(2):
                 file = f"{family}-{unit}-{copy}.png"
@@ -195,13 +196,20 @@ def write_features(root, alias, class_names, positions, prefix, shape):
                         "copy": copy,
                         "file": file,
                         "position": prefix + positions // 2 if positioned else -1,
-                        "objective": 3.0,
                         "score": 4.0 + copy,
+                        "maximum": 5.0 + copy,
+                        "mean": 3.0 + copy,
                         "natural_best": 2.0,
+                        "natural_high": 1.8,
                         "natural_median": 1.0,
+                        "natural_maximum": 2.5,
+                        "natural_mean": 1.5,
                         "noise_mean": 0.0,
                         "noise_max": 0.5,
+                        "noise_fires": 0.3 if family == "latent" else np.nan,
                         "fires": copy == 0 if family == "latent" else None,
+                        "similarity": 0.6,
+                        "to_others": 0.2,
                         **road,
                         "other_road": bool(copy),
                     }
@@ -216,6 +224,7 @@ def write_features(root, alias, class_names, positions, prefix, shape):
                         "natural_low": 40.0,
                         "natural_mean": 60.0,
                         "natural_high": 75.0,
+                        "natural_images": 99,
                         "best_mean": 20.0,
                     }
                 )
@@ -242,22 +251,37 @@ def write_features(root, alias, class_names, positions, prefix, shape):
         "channels": shape[2],
         "natural_images": TEST_IMAGES,
         "layers_before": ["stem"],
+        "noise_images": 16,
         "families": {
-            family: {
-                "units": len(numbers),
-                "pictures": 2 * len(numbers),
-                "above_natural": share(0.75),
-                "above_noise": share(0.9),
-                "ratio": {"value": 2.25, "interval": [2.0, 2.5], "n": 2 * len(numbers)},
-                "other_road": share(0.5),
-                "other_road_chance": 0.05,
-                "similarity": share(0.6),
-                "fires": share(0.5) if family == "latent" else None,
-            }
-            for family, numbers in units.items()
+            family: features_family(family, len(numbers)) for family, numbers in units.items()
         },
     }
     write_json(root / "metrics" / "features" / f"{alias}.json", metrics)
+
+
+def features_family(family, units):
+    """Numbers of a family; of random units those that are their own null."""
+    random = family in ("direction", "point", "mixture")
+    beside = {"null": None, "why": "it is the null"} if random else {"null": 0.7}
+    if family == "layer":
+        beside = {"null": None, "why": "there is no random one"}
+    ratio = {"value": 2.25, "interval": [2.0, 2.5], "n": units} | beside
+    found = {
+        "units": units,
+        "pictures": 2 * units,
+        "above_natural": share(0.75) | beside,
+        "above_noise": share(0.9) | beside,
+        "ratio": ratio | ({"null": 1.5} if beside["null"] else {}),
+        "natural_high": share(0.9) | beside,
+        "other_road": share(0.5) | {"null": 0.05},
+    }
+    if family in ("channel", "latent", "direction"):
+        found |= {"above_by_maximum": share(0.8) | beside, "above_by_mean": share(0.6) | beside}
+    if not random:
+        found["similarity"] = share(0.6) | {"null": 0.2}
+    if family == "latent":
+        found["fires"] = share(0.5) | {"null": 0.3}
+    return found
 
 
 def dimension_metrics(classes):

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 
 import numpy as np
 import pandas as pd
@@ -49,7 +50,7 @@ def test_a_unit_stands_beside_the_images_that_excite_it_most_and_least(make_proj
     shown = feature_gallery.feature_gallery(findings)
     assert list(shown.layers) == ["early", "late"]
     late = shown.layers["late"]
-    assert list(late) == ["latent", "channel", "neuron", "layer"]
+    assert list(late) == ["latent", "channel", "direction", "neuron", "layer"]
     assert [unit.title for unit in late["latent"]] == ["Latent 5", "Latent 4"]
     unit = late["channel"][1]
     natural = findings.natural["late"]
@@ -62,6 +63,14 @@ def test_a_unit_stands_beside_the_images_that_excite_it_most_and_least(make_proj
     assert [picture.other_road for picture in unit.pictures] == [False, True]
 
 
+def test_some_random_directions_are_shown_and_no_other_random_units(make_project):
+    shown = feature_gallery.feature_gallery(make_project(layers=("only",)).read())
+    assert [unit.title for unit in shown.layers["only"]["direction"]] == [
+        f"Random direction {i}" for i in range(4)
+    ]
+    assert not [key for key in shown.pictures if "point" in key or "mixture" in key]
+
+
 def test_classes_are_the_models_and_shown_once(make_project):
     project = make_project(class_names=("cat", "dog"))
     findings = project.read()
@@ -69,14 +78,15 @@ def test_classes_are_the_models_and_shown_once(make_project):
     assert [unit.title for unit in shown.classes] == ["dog"]
     assert {key for key in shown.pictures if "logit" in key} == {"late-logit-1-0", "late-logit-1-1"}
     rows = features.section(findings).tables["features"].rows
-    assert [row["layer"] for row in rows if row["family"] == "classes"] == ["late"]
+    for family in ("classes", "random mixtures of classes"):
+        assert [row["layer"] for row in rows if row["family"] == family] == ["late"]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_small_pictures_are_embedded_to_the_pixel(make_project, channels):
     project = make_project(layers=("only",), shape=(8, 6, channels))
     shown = feature_gallery.feature_gallery(project.read())
-    assert len(shown.pictures) == 2 * 7
+    assert len(shown.pictures) == 2 * (7 + 4)
     for key, uri in shown.pictures.items():
         file = key.removeprefix("only-") + ".png"
         saved = Image.open(project.data / "features" / "only" / "pictures" / file)
@@ -111,8 +121,8 @@ def test_marks_are_the_patches_that_respond(make_project):
 
 
 def test_the_page_marks_other_roads_and_silent_latents(html):
-    # One copy of each of seven units, and the word where it is explained.
-    assert html.count('class="warning">another road<') == 7 + 1
+    # One copy of each of seven units and four random ones, and the word where it is explained.
+    assert html.count('class="warning">another road<') == 7 + 4 + 1
     assert html.count("does not fire") == 2
     assert "5.00 (2.5)" in html
 
@@ -141,7 +151,7 @@ def test_without_a_layer_before_nothing_is_said_of_roads(make_project, tmp_path)
     def forget(metrics):
         metrics["layers_before"] = []
         for family in metrics["families"].values():
-            family["other_road"] = None
+            family["other_road"].update(value=None, interval=None, why="no layer before")
 
     edit_metrics(project, "only", forget)
     report = project.write(tmp_path)
@@ -164,7 +174,8 @@ def test_what_is_undefined_is_left_out(make_project, tmp_path):
 
     def reduce(metrics):
         metrics["families"] = {"layer": metrics["families"]["layer"]}
-        metrics["families"]["layer"].update(ratio=None, similarity=None)
+        nothing = {"value": None, "interval": None, "n": 0, "null": None, "why": "none"}
+        metrics["families"]["layer"].update(ratio=nothing, similarity=nothing)
 
     edit_metrics(project, "only", reduce)
     html = project.write(tmp_path)["index.html"].decode()
@@ -172,6 +183,41 @@ def test_what_is_undefined_is_left_out(make_project, tmp_path):
     assert "4.00</span>" in html
     assert "<h3>Classes</h3>" not in html
     assert "framed picture on the left" not in html
+
+
+@pytest.mark.parametrize(
+    ("null", "said"),
+    [
+        (0.2, ", and 20.% of those made for random units;"),
+        (0.7, ", and 70.% of those made for random units, which 10 units do not tell apart;"),
+        (0.75, ", but so do 75.% of those made for random units: that says nothing of the units;"),
+        (None, "natural images;"),
+    ],
+)
+def test_the_first_paragraph_compares_with_random_units(make_project, null, said):
+    project = make_project(layers=("only",))
+    above = {"value": 0.75, "interval": [0.45, 0.92], "n": 10, "null": null}
+    edit_metrics(
+        project, "only", lambda found: found["families"]["latent"].update(above_natural=above)
+    )
+    summary = features.section(project.read()).summary
+    assert re.search(f"single latents, 75.% do so more than the best of .*{said}", summary)
+
+
+@pytest.mark.parametrize(("null", "beyond"), [(0.2, 4), (0.9, 0)])
+def test_the_page_counts_what_is_beyond_random_units(make_project, tmp_path, null, beyond):
+    project = make_project(layers=("only",))
+
+    def change(found):
+        for family in found["families"].values():
+            for name in ("above_natural", "ratio"):
+                if family[name]["null"] is not None:
+                    family[name].update(value=0.75, interval=[0.45, 0.92], null=null)
+
+    edit_metrics(project, "only", change)
+    html = " ".join(project.write(tmp_path)["index.html"].decode().split())
+    assert f"In {beyond} of 4 pairs of layer and kind of unit, pictures of units beat all" in html
+    assert ("neither says anything of the units" in html) == (beyond == 0)
 
 
 def scores(axes):
@@ -201,7 +247,7 @@ def test_pictures_lie_beside_the_range_of_natural_images(make_project):
     found = {each.get_label(): each.get_offsets()[0, 0] for each in figure.axes[0].collections}
     assert list(found.values()) == pytest.approx([50, 60, 20])
     ends = [line.get_xdata() for line in figure.axes[0].lines]
-    np.testing.assert_allclose(ends, [[2.5, 97.5], [40, 75]])
+    np.testing.assert_allclose(ends, [[0, 100], [40, 75]])
 
 
 def test_thirty_layers_fit_into_every_figure(make_project):

@@ -1,5 +1,8 @@
 """The whole analysis on small networks: grey and RGB convolutions and a vision transformer."""
 
+import copy
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +11,7 @@ from PIL import Image
 from torch import nn
 from torchvision.models import VisionTransformer
 
-from tickle_core import params, statistics
+from tickle_core import params
 from tickle_core.activations.extraction import Target, extract
 from tickle_core.activations.store import open_store
 from tickle_core.datasets import image_set
@@ -20,16 +23,18 @@ from tickle_core.results import write_json
 from tickle_core.visualization import (
     analysis,
     ascent,
+    chance,
     excitation,
     judging,
     natural,
+    parametrization,
     roads,
     selection,
-    summary,
     tables,
 )
+from tickle_core.visualization.families import OVER_PATCHES
 from tickle_core.visualization.judging import Subject
-from tickle_core.visualization.objectives import Objective
+from tickle_core.visualization.objectives import Objective, Readout
 
 COUNT, CLASSES, LATENTS = 120, 3, 24
 EXTRACT = params.Extract(
@@ -124,6 +129,12 @@ def section(**changes):
     return SECTION.model_copy(update=changes)
 
 
+def readout_of(subject, objectives):
+    layer = subject.classifier.card["layers"][subject.module]
+    sources = chance.sources(subject.store, subject.sae, objectives, 0)
+    return Readout(objectives, layer, sources, torch.device("cpu"))
+
+
 def run(subject, folder, section=SECTION, seed=0):
     """The bytes of all that an analysis writes, and what it found."""
     kept, out = folder / "kept", folder / "out"
@@ -145,8 +156,10 @@ def test_every_kind_of_network_and_layer(subjects, tmp_path, case):
     counts = table.groupby("family", sort=False).size().to_dict()
     predicted = len(np.unique(subject.store.logits()[subject.store.test_rows].argmax(1)))
     expected = {"channel": 6, "neuron": 2, "layer": 2, "latent": 4, "logit": 2 * min(2, predicted)}
+    # Of random units as many as of the largest family that they are the null of.
+    expected |= {"direction": 6, "point": 2, "mixture": expected["logit"]}
     if case == "vector":
-        del expected["neuron"]
+        del expected["neuron"], expected["point"]
     assert counts == expected
     assert {name for name in written if name.endswith(".png")} == {
         f"pictures/{file}" for file in table["file"]
@@ -157,12 +170,15 @@ def test_every_kind_of_network_and_layer(subjects, tmp_path, case):
 
     prefix = len(subject.store.prefix)
     assert prefix == (case == "vit")
-    spatial = ~table["family"].isin(["layer", "logit"])
+    spatial = ~table["family"].isin(["layer", "logit", "mixture"])
     assert (table["position"][spatial] >= prefix).all()
     assert (table["position"][~spatial] == -1).all()
     assert (table["name"] != "").tolist() == (table["family"] == "logit").tolist()
     assert table["fires"].notna().tolist() == (table["family"] == "latent").tolist()
-    assert (table["objective"] <= table["score"] + 1e-4).all()
+    assert (table["mean"] <= table["score"] + 1e-4).all()
+    assert (table["score"] <= table["maximum"] + 1e-4).all()
+    pooled = table["family"].isin(OVER_PATCHES)
+    assert (table["mean"] == table["maximum"])[~pooled].all()
 
     before = found.metrics["layers_before"]
     assert (case == "first") == (not before)
@@ -174,7 +190,7 @@ def test_every_kind_of_network_and_layer(subjects, tmp_path, case):
     else:
         assert table["angle"].isna().all() and table["other_road"].isna().all()
     for of_family in found.metrics["families"].values():
-        assert (of_family["other_road"] is None) == (not before)
+        assert (of_family["other_road"]["value"] is None) == (not before)
         assert of_family["above_noise"]["n"] == of_family["units"]
     images = pd.read_parquet(tmp_path / "out" / "natural.parquet")
     best = images[(images["side"] == "most") & (images["rank"] == 0)]["score"].repeat(2)
@@ -186,27 +202,57 @@ def test_every_kind_of_network_and_layer(subjects, tmp_path, case):
 def test_a_natural_image_as_a_picture_scores_as_it_does_among_natural_ones(subjects, case):
     subject = subjects(case)
     position = len(subject.store.prefix) + 3
-    objectives = [
+    chosen = [
         *(Objective("channel", unit) for unit in (0, 5)),
         Objective("neuron", 2, position),
         Objective("layer", 0),
         Objective("latent", 7),
         Objective("logit", 1),
     ]
-    found = natural.survey(subject.store, subject.readout(objectives), 2, 0)
+    readout = readout_of(subject, [*chosen, *chance.units(chosen)])
+    found = natural.survey(subject.store, readout, 2, 0)
     best = subject.images.read(found.most.image_ids.T.ravel())
-    pictures = best.reshape(len(objectives), 2, *best.shape[1:])
-    judged = judging.judge(subject, [], objectives, pictures)
-    np.testing.assert_allclose(judged.scores, found.most.scores.T, rtol=2e-3, atol=2e-3)
+    pictures = best.reshape(len(readout.objectives), 2, *best.shape[1:])
+    judged = judging.judge(subject, [], readout, pictures)
+    np.testing.assert_allclose(judged.scores, found.most.scores.T, rtol=2e-3, atol=5e-3)
     np.testing.assert_array_equal(judged.positions, found.most.positions.T)
     assert judged.fires[0, 0] is None
+
+
+def test_pictures_are_compared_with_those_of_other_units_of_their_family(subjects):
+    subject = subjects("grey")
+    units = [Objective("channel", 0), Objective("channel", 1), Objective("layer", 0)]
+    one, other, third = subject.images.read(subject.store.image_ids[:3])
+    pictures = np.stack([[one, one], [one, other], [third, third]])
+    judged = judging.judge(subject, [], readout_of(subject, units), pictures)
+    np.testing.assert_allclose(judged.similarity[[0, 2]], 1, rtol=1e-5)
+    alike = judged.similarity[1, 0]
+    assert alike == judged.similarity[1, 1] < 0.9999
+    expected = [[(1 + alike) / 2, (1 + alike) / 2], [1, alike]]
+    np.testing.assert_allclose(judged.to_others[:2], expected, rtol=1e-5)
+    assert np.isnan(judged.to_others[2]).all()
+    alone = judging.judge(subject, [], readout_of(subject, units), pictures[:, :1])
+    assert np.isnan(alone.similarity).all()
+
+
+def test_noise_is_scored_as_images_are(subjects):
+    subject = subjects("vit")
+    units = [Objective("channel", 3), Objective("latent", 7), Objective("latent", 2)]
+    readout = readout_of(subject, units)
+    noise = judging.judge_noise(subject, readout, 25, 4, seed=0)
+    assert noise.scores.shape == (25, 3)
+    again = judging.judge_noise(subject, readout, 25, 7, seed=0)
+    np.testing.assert_allclose(again.scores, noise.scores, rtol=1e-4, atol=1e-5)
+    assert np.isnan(noise.fires[0]) and ((noise.fires[1:] >= 0) & (noise.fires[1:] <= 1)).all()
+    assert len(judging.judge_noise(subject, readout, 1000, 16, seed=0).scores) == COUNT // 2
 
 
 def test_a_latent_fires_where_a_patch_has_it_active(subjects):
     subject = subjects("vit")
     (image,) = subject.images.read(subject.store.image_ids[:1])
     every = [Objective("latent", unit) for unit in range(LATENTS)]
-    judged = judging.judge(subject, [], every, np.repeat(image[None, None], LATENTS, 0))
+    pictures = np.repeat(image[None, None], LATENTS, 0)
+    judged = judging.judge(subject, [], readout_of(subject, every), pictures)
     ((_, tokens),) = subject.store.token_blocks(np.array([0]))
     active = subject.sae.encode(torch.from_numpy(tokens[0]).float()).detach().numpy() > 0
     assert judged.fires[:, 0].tolist() == active[1:].any(0).tolist()
@@ -229,19 +275,20 @@ def test_what_images_excite_before_a_layer_is_pooled_as_in_the_store(subjects, m
 def test_a_best_image_as_the_picture_has_angle_0(subjects, tmp_path, monkeypatch):
     subject, one = subjects("grey"), section(natural=1, pictures=1, logits=0, neurons=0)
     chosen = selection.select(subject.store, subject.latents, one)
-    found = natural.survey(subject.store, subject.readout(chosen), 1, 0)
-    best = dict(zip(chosen, found.most.image_ids[0], strict=True))
+    every = [*chosen, *chance.units(chosen)]
+    found = natural.survey(subject.store, readout_of(subject, every), 1, 0)
+    best = dict(zip(every, found.most.image_ids[0], strict=True))
 
-    def copy(_classifier, _module, objectives, *_):
-        return subject.images.read([best[each] for each in objectives])[:, None]
+    def copied(_classifier, _module, readout, *_):
+        return subject.images.read([best[each] for each in readout.objectives])[:, None]
 
-    monkeypatch.setattr(ascent, "maximize", copy)
+    monkeypatch.setattr(ascent, "maximize", copied)
     _, visualized = run(subject, tmp_path, one)
     np.testing.assert_allclose(visualized.pictures["angle"], 0, atol=1e-3)
     assert not visualized.pictures["other_road"].any()
     assert (visualized.pictures["angle_natural"] > 1).all()
     assert visualized.roads["best_mean"].isna().all()
-    assert visualized.metrics["families"]["channel"]["similarity"] is None
+    assert visualized.metrics["families"]["channel"]["similarity"]["value"] is None
     ratio = visualized.metrics["families"]["channel"]["ratio"]
     assert ratio["value"] == pytest.approx(1, abs=0.01)
 
@@ -279,60 +326,74 @@ def test_a_killed_run_is_taken_up_to_the_same_bytes(subjects, tmp_path, monkeypa
     assert len(calls) - 13 == batches - 2
 
 
+def test_random_units_take_the_same_path(subjects, tmp_path, monkeypatch):
+    """A unit that is a random direction, and the random direction itself: the same picture."""
+    subject = subjects("grey")
+    few = section(channels=1, latents=2, neurons=0, logits=0, diversity=0.0)
+    chosen = selection.select(subject.store, subject.latents, few)
+    directions = chance.sources(subject.store, subject.sae, chance.units(chosen), 0).directions
+    latents = [each.unit for each in chosen if each.family == "latent"]
+    planted = copy.deepcopy(subject.sae)
+    planted.w_enc.data[latents] = 3 * directions[: len(latents)]
+    planted.b_enc.data[latents] = 100.0
+    randomness = parametrization.generators
+
+    def alike(seed, objective, copies):
+        twin = dict(zip(latents, range(2), strict=True)).get(objective.unit, objective.unit)
+        return randomness(seed, Objective("direction", twin), copies)
+
+    monkeypatch.setattr(ascent, "generators", alike)
+    _, found = run(dataclasses.replace(subject, sae=planted), tmp_path, few)
+    pictures = found.pictures
+    places = {
+        family: np.flatnonzero(pictures["family"] == family) for family in ("latent", "direction")
+    }
+    one, other = (found.images[places[family]].astype(float) for family in places)
+    assert np.abs(one - other).mean() < 1 < np.abs(one - one[::-1]).mean()
+    metrics = found.metrics["families"]
+    assert metrics["latent"]["ratio"]["null"] == metrics["direction"]["ratio"]["value"]
+    assert metrics["latent"]["ratio"]["value"] == pytest.approx(
+        metrics["direction"]["ratio"]["value"], rel=0.05
+    )
+
+
 def test_every_row_holds_what_was_found_of_its_picture():
     units = [Objective("channel", 7), Objective("logit", 1)]
     grid = np.arange(6).reshape(2, 3)
-    judged = judging.Judged(grid + 0.5, grid + 0.0, grid, grid.astype(object), grid, {})
+    judged = judging.Judged(
+        scores=grid + 0.0,
+        positions=grid,
+        maxima=grid + 0.5,
+        means=grid - 0.5,
+        fires=grid.astype(object),
+        similarity=grid / 10,
+        to_others=grid / 20,
+        before={},
+    )
     ends = natural.Extremes(*(np.array([[4, 5]]) for _ in range(3)))
-    found = natural.Natural(ends, ends, np.ones(2), np.array([1.0, 2.0]), 9)
+    found = natural.Natural(
+        ends, ends, np.ones(2), *(np.array([i, i + 1.0]) for i in range(1, 5)), images=9
+    )
     compared = [
         roads.Roads({}, {}, {}, np.array([10.0, 20, 30]), 80.0, np.array([True, False, False])),
         roads.Roads({}, {}, {}, np.array([40.0, 50, 60]), 90.0, None),
     ]
-    noise = np.array([[1.0, 10], [3, 30]])
+    noise = judging.Noise(np.array([[1.0, 10], [3, 30]]), np.array([0.25, np.nan]))
     table = tables.pictures(units, ["a", "b"], found, judged, noise, compared)
     assert table["unit"].tolist() == [7] * 3 + [1] * 3
     assert table["name"].tolist() == [""] * 3 + ["b"] * 3
     assert table["copy"].tolist() == [0, 1, 2] * 2
     assert table["file"][4] == "logit-1-1.png"
     assert table["score"].tolist() == table["position"].tolist() == list(range(6))
-    assert table["objective"].tolist() == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
-    assert table["natural_best"].tolist() == [4] * 3 + [5] * 3
-    assert table["natural_median"].tolist() == [1] * 3 + [2] * 3
+    assert table["maximum"].tolist() == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
+    assert table["mean"].tolist() == [-0.5, 0.5, 1.5, 2.5, 3.5, 4.5]
+    names = ("natural_best", "natural_median", "natural_high", "natural_maximum", "natural_mean")
+    for name, value in zip(names, (4, 1, 2, 3, 4), strict=True):
+        assert table[name].tolist() == [value] * 3 + [value + 1] * 3
     assert table["noise_mean"].tolist() == [2] * 3 + [20] * 3
     assert table["noise_max"].tolist() == [3] * 3 + [30] * 3
+    assert table["noise_fires"].tolist()[:3] == [0.25] * 3 and table["noise_fires"][3:].isna().all()
+    assert table["similarity"].tolist() == [0, 0.1, 0.2, 0.3, 0.4, 0.5]
     assert table["angle"].tolist() == [10, 20, 30, 40, 50, 60]
     assert table["angle_natural"].tolist() == [80] * 3 + [90] * 3
     assert table["other_road"].tolist() == [True, False, False, None, None, None]
-
-
-def test_shares_count_units_and_ratios_are_medians():
-    pictures = pd.DataFrame(
-        {
-            "family": ["latent"] * 8,
-            "score": [3.0, 5, 1, 1, 9, 9, 4, 8],
-            "natural_best": [4.0, 4, 4, 4, 4, 4, -1, -1],  # the last unit's is below noise
-            "noise_mean": [0.0] * 8,
-            "noise_max": [2.0] * 8,
-            "other_road": [True, False] + [None] * 6,
-            "fires": [True] * 7 + [False],
-        }
-    )
-    similarity = np.array([[0.1, 0.1], [0.2, 0.2], [0.3, 0.3], [0.4, 0.4]])
-    found = summary.families(pictures, similarity, 0)["latent"]
-    assert (found["units"], found["pictures"]) == (4, 8)
-    assert found["above_natural"]["value"] == 5 / 8 and found["above_natural"]["n"] == 4
-    assert found["above_natural"]["interval"] == list(statistics.proportion_interval(2.5, 4))
-    assert found["above_noise"]["value"] == 6 / 8
-    assert found["fires"]["value"] == 7 / 8
-    assert found["other_road"] == {
-        "value": 0.5,
-        "interval": found["other_road"]["interval"],
-        "n": 1,
-    }
-    assert found["ratio"]["value"] == np.median([0.75, 1.25, 0.25, 0.25, 2.25, 2.25])
-    assert found["ratio"]["n"] == 3
-    assert found["ratio"]["interval"][0] == 0.25 and found["ratio"]["interval"][1] == 2.25
-    assert found["similarity"]["value"] == pytest.approx(0.25)
-    never = summary.families(pictures.assign(natural_best=-1.0), similarity, 0)
-    assert never["latent"]["ratio"] is None

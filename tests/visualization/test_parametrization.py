@@ -10,7 +10,6 @@ from tickle_core.visualization.parametrization import (
     Canvas,
     frequencies,
     generators,
-    noise,
     quantize,
     render,
     start,
@@ -128,16 +127,6 @@ def test_quantizing_rounds_to_the_nearest_level():
     assert images.dtype == np.uint8
     assert images.shape == (1, 2, 3, 1)
     assert images.ravel().tolist() == [0, 0, 1, 127, 255, 255]
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_noise_is_images_that_a_seed_decides(channels):
-    canvas = Canvas("fourier", (28, 20), channels)
-    images = noise(canvas, 4, 0)
-    assert images.shape == (4, 28, 20, channels)
-    assert len(np.unique(images)) > 2
-    np.testing.assert_array_equal(images[:2], noise(canvas, 2, 0))
-    assert (images != noise(canvas, 4, 1)).any()
 
 
 def test_color_root_squares_to_the_covariance(make_images):

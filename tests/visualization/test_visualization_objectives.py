@@ -4,7 +4,8 @@ import torch
 
 from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.errors import TickleError
-from tickle_core.visualization.objectives import Objective, Readout
+from tickle_core.visualization.families import SOFTNESS
+from tickle_core.visualization.objectives import Objective, Readout, Sources, softened_maximum
 from tickle_core.visualization.penalties import l2, similarity, total_variation
 
 CPU = torch.device("cpu")
@@ -26,8 +27,14 @@ def sae():
 
 
 @pytest.fixture
-def directions():
-    return torch.randn(3, D, generator=torch.Generator().manual_seed(1))
+def sources(sae):
+    generator = torch.Generator().manual_seed(1)
+    return Sources(
+        patches=torch.randn(40, D, generator=generator),
+        sae=sae,
+        directions=torch.randn(3, D, generator=generator),
+        mixtures=torch.randn(2, CLASSES, generator=generator),
+    )
 
 
 def draws(layer, count):
@@ -44,83 +51,158 @@ def of_each_family(layer):
         Objective("neuron", 2, 0),
         Objective("layer", 0),
         Objective("direction", 1),
+        Objective("point", 2, POSITIONS[layer] - 1),
         Objective("latent", 9),
         Objective("logit", 3),
+        Objective("mixture", 1),
     ]
 
 
-def reference(objective, tokens, logits, prefix, sae, directions):
+def values_at(objective, tokens, logits, prefix, sources):
     """Of one image: value at every patch, or the one value."""
-    patches = tokens[prefix:]
+    patches, unit, sae = tokens[prefix:], objective.unit, sources.sae
     match objective.family:
         case "channel":
-            return patches[:, objective.unit]
+            return patches[:, unit]
         case "neuron":
-            return tokens[objective.position, objective.unit]
+            return tokens[objective.position, unit]
+        case "point":
+            return tokens[objective.position] @ sources.directions[unit]
         case "layer":
             return (patches**2).sum(1).mean()
         case "direction":
-            return patches @ directions[objective.unit]
+            return patches @ sources.directions[unit]
         case "latent":
-            return patches @ sae.w_enc[objective.unit] + sae.b_enc[objective.unit]
+            return patches @ sae.w_enc[unit] + sae.b_enc[unit]
         case "logit":
-            return logits[objective.unit]
+            return logits[unit]
+        case "mixture":
+            return logits @ sources.mixtures[unit]
+
+
+def softened(values, objective, sources):
+    """The definition, in numpy; single values are their own."""
+    if values.ndim == 0:
+        return values.item()
+    natural = values_at(objective, sources.patches, None, 0, sources).detach().numpy()
+    temperature = SOFTNESS * natural.std()
+    return temperature * np.log(np.mean(np.exp(values.numpy() / temperature)))
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_values_are_those_of_the_definition(layer, sae, directions):
+def test_values_are_those_of_the_definition(layer, sources):
     objectives = of_each_family(layer)
-    readout = Readout(objectives, LAYERS[layer], sae, directions, CPU)
+    readout = Readout(objectives, LAYERS[layer], sources, CPU)
     tokens, logits = draws(layer, len(objectives))
-    ascended, score = readout.ascended(tokens, logits), readout.score(tokens, logits)
-    scores, positions = readout.responses(tokens, logits)
-    prefix = len(LAYERS[layer]["prefix"])
     with torch.no_grad():
+        own, found = readout.score(tokens, logits), readout.responses(tokens, logits)
+        prefix = len(LAYERS[layer]["prefix"])
         for i, image in enumerate(tokens):
             for j, objective in enumerate(objectives):
-                values = reference(objective, image, logits[i], prefix, sae, directions)
-                assert scores[i, j].item() == pytest.approx(values.max().item(), rel=1e-5, abs=1e-6)
-                if i == j:
-                    assert ascended[i].item() == pytest.approx(values.mean().item(), 1e-4, 1e-6)
-                    assert score[i].item() == pytest.approx(values.max().item(), 1e-4, 1e-6)
-                expected = {"neuron": objective.position, "layer": -1, "logit": -1}
-                place = values.argmax().item() + prefix
-                assert positions[i, j] == expected.get(objective.family, place)
-    assert positions.dtype == torch.int64
+                values = values_at(objective, image, logits[i], prefix, sources)
+                expected = softened(values, objective, sources)
+                assert found.scores[i, j].item() == pytest.approx(expected, 1e-4, 1e-5)
+                assert found.maxima[i, j].item() == pytest.approx(values.max().item(), 1e-4, 1e-5)
+                assert found.means[i, j].item() == pytest.approx(values.mean().item(), 1e-4, 1e-5)
+                place = {
+                    "neuron": objective.position,
+                    "point": objective.position,
+                    "layer": -1,
+                    "logit": -1,
+                    "mixture": -1,
+                }
+                position = values.argmax().item() + prefix
+                assert found.positions[i, j] == place.get(objective.family, position)
+    # What is ascended is what is scored.
+    torch.testing.assert_close(own, found.scores.diagonal(), rtol=1e-5, atol=1e-5)
+    assert found.positions.dtype == torch.int64
 
 
-def test_what_is_ascended_has_a_gradient_at_every_patch(sae, directions):
+def test_a_softened_maximum_lies_between_mean_and_maximum():
+    values = torch.randn(50, 30, generator=torch.Generator().manual_seed(0))
+    mean, maximum = values.mean(1), values.amax(1)
+    before = maximum
+    for temperature in (0.01, 0.3, 1.0, 3.0, 1000.0):
+        found = softened_maximum(values, torch.tensor([temperature]))
+        assert (found > mean - 1e-3).all() and (found < before).all()
+        before = found
+    cold, hot = (softened_maximum(values, torch.tensor([x])) for x in (1e-3, 1000.0))
+    torch.testing.assert_close(cold, maximum, rtol=0, atol=0.01)
+    torch.testing.assert_close(hot, mean, rtol=0, atol=0.01)
+    torch.testing.assert_close(
+        softened_maximum(values + 7, torch.tensor([1.0])),
+        softened_maximum(values, torch.tensor([1.0])) + 7,
+    )
+    alike = torch.full((1, 30), 4.0)
+    assert softened_maximum(alike, torch.tensor([1.0])).item() == pytest.approx(4)
+
+
+def test_the_temperature_goes_with_the_unit(sources):
+    """A unit that is counted in other numbers scores the same, in those numbers."""
+    tokens, _ = draws("map", 3)
+    scaled = Sources(sources.patches, directions=100 * sources.directions)
+    objectives = [Objective("direction", i) for i in range(3)]
+    one, other = (
+        Readout(objectives, MAP, each, CPU).responses(tokens, None).scores
+        for each in (sources, scaled)
+    )
+    torch.testing.assert_close(100 * one, other)
+
+
+def test_a_unit_that_never_varies_is_read_all_the_same(sources):
+    still = Sources(torch.ones(5, D))
+    tokens, _ = draws("map", 1)
+    score = Readout([Objective("channel", 1)], MAP, still, CPU).score(tokens, None)
+    assert score.isfinite().all()
+
+
+def test_what_is_ascended_has_a_gradient_at_every_patch(sources):
     objectives = of_each_family("sequence")
-    readout = Readout(objectives, SEQUENCE, sae, directions, CPU)
+    readout = Readout(objectives, SEQUENCE, sources, CPU)
     tokens, logits = draws("sequence", len(objectives))
     tokens.requires_grad_()
     logits.requires_grad_()
-    readout.ascended(tokens, logits).sum().backward()
+    readout.score(tokens, logits).sum().backward()
     touched = tokens.grad.abs().sum(2) > 0
     for objective, at, logit in zip(objectives, touched, logits.grad, strict=True):
         places = at.nonzero().flatten().tolist()
         match objective.family:
-            case "neuron":
+            case "neuron" | "point":
                 assert places == [objective.position]
             case "logit":
                 assert places == [] and logit.nonzero().tolist() == [[objective.unit]]
+            case "mixture":
+                assert places == [] and len(logit.nonzero()) == CLASSES
             case _:
                 assert places == [3, 4, 5, 6]
 
 
-def test_of_equal_patches_the_first_is_named():
-    readout = Readout([Objective("channel", 1)], MAP, None, None, CPU)
+def test_some_of_the_objectives_read_as_they_do_among_all(sources):
+    objectives = of_each_family("sequence")
+    readout = Readout(objectives, SEQUENCE, sources, CPU)
+    places = [9, 2, 2, 0, 6, 4]
+    part = readout.take(places)
+    assert part.objectives == tuple(objectives[place] for place in places)
+    tokens, logits = draws("sequence", 4)
+    for one, every in zip(
+        part.responses(tokens, logits), readout.responses(tokens, logits), strict=True
+    ):
+        torch.testing.assert_close(one, every[:, places])
+
+
+def test_of_equal_patches_the_first_is_named(sources):
+    readout = Readout([Objective("channel", 1)], MAP, sources, CPU)
     tokens = torch.zeros(2, 6, D)
     tokens[1, [3, 5], 1] = 2
-    assert readout.responses(tokens, None)[1].tolist() == [[0], [3]]
+    assert readout.responses(tokens, None).positions.tolist() == [[0], [3]]
 
 
-def test_logits_are_not_needed_without_the_family_logit(sae):
+def test_logits_are_not_needed_without_families_of_logits(sources):
     objectives = [Objective("layer", 0), Objective("latent", 3)]
-    readout = Readout(objectives, MAP, sae, None, CPU)
+    readout = Readout(objectives, MAP, sources, CPU)
     tokens, _ = draws("map", 2)
-    assert readout.ascended(tokens, None).shape == readout.score(tokens, None).shape == (2,)
-    assert readout.responses(tokens, None)[0].shape == (2, 2)
+    assert readout.score(tokens, None).shape == (2,)
+    assert readout.responses(tokens, None).scores.shape == (2, 2)
 
 
 @pytest.mark.parametrize(
@@ -129,13 +211,14 @@ def test_logits_are_not_needed_without_the_family_logit(sae):
         (Objective("channel", D), "no channel 6 .* has 6"),
         (Objective("latent", LATENTS), "no latent 10 .* has 10"),
         (Objective("direction", 0), "no direction 0 .* has 0"),
-        (Objective("neuron", 0, 6), "position 6 .* has 6"),
+        (Objective("mixture", 0), "no mixture 0 .* has 0"),
+        (Objective("neuron", 0, 6), "neuron at position 6 .* has 6"),
         (Objective("neuron", 0), "position None"),
     ],
 )
 def test_what_does_not_exist_is_refused(objective, named, sae):
     with pytest.raises(TickleError, match=named):
-        Readout([objective], MAP, sae, None, CPU)
+        Readout([objective], MAP, Sources(torch.zeros(2, D), sae), CPU)
 
 
 def test_total_variation_of_known_pictures():

@@ -18,11 +18,14 @@ from tickle_core.reporting.gallery import Thumb, mark, thumb
 FAMILIES = {
     "latent": "latents",
     "channel": "channels",
-    "direction": "directions",
+    "direction": "random directions",
     "neuron": "neurons",
+    "point": "random directions at one position",
     "layer": "whole layer",
     "logit": "classes",
+    "mixture": "random mixtures of classes",
 }
+SHOWN_DIRECTIONS = 4  # of the random ones, for comparison; other random units are not shown
 PER_ROW = 8  # pictures and natural images of a unit
 LEAST = 2  # of them natural images that excite it least
 FEWEST_BEST = 2
@@ -37,8 +40,8 @@ class Picture:
     key
         Names it among the embedded pictures.
     relative
-        Its score, where the mean of noise is 0 and the best natural image 1; None where these
-        are not apart.
+        Its score, where the mean of noise (natural images with random phases) is 0 and the best
+        natural image 1; None where these are not apart.
     mark
         As of `Thumb`.
     angle
@@ -68,6 +71,7 @@ class Unit:
     most: list[Thumb]
     least: list[Thumb]
     natural_best: float
+    natural_high: float | None
     natural_median: float
     noise_mean: float
     noise_max: float
@@ -101,7 +105,7 @@ class FeatureGallery:
 
 
 def feature_gallery(findings: Findings) -> FeatureGallery:
-    """All units that were pictured, in the order in which they were chosen.
+    """The units that were pictured, in the order in which they were chosen, and some random ones.
 
     Raises
     ------
@@ -110,6 +114,8 @@ def feature_gallery(findings: Findings) -> FeatureGallery:
     """
     layers, files = {}, {}
     for alias, table in findings.pictures.items():
+        unseen = (table["family"] == "direction") & ~table["unit"].isin(range(SHOWN_DIRECTIONS))
+        table = table[~unseen & ~table["family"].isin(["point", "mixture"])]
         if alias != findings.headline_layer:
             table = table[table["family"] != "logit"]
         layers[alias] = {
@@ -156,9 +162,12 @@ def _units(findings: Findings, alias: str, pictures: pd.DataFrame) -> Iterator[U
             _title(first, layer),
             [_picture(alias, row, layer, size) for row in rows.itertuples()],
             *sides,
-            *(float(first[key]) for key in ("natural_best", "natural_median")),
-            *(float(first[key]) for key in ("noise_mean", "noise_max")),
-            _maybe(first["angle_natural"]),
+            natural_best=float(first["natural_best"]),
+            natural_high=_maybe(first["natural_high"]),
+            natural_median=float(first["natural_median"]),
+            noise_mean=float(first["noise_mean"]),
+            noise_max=float(first["noise_max"]),
+            angle_natural=_maybe(first["angle_natural"]),
         )
 
 
@@ -185,7 +194,8 @@ def _title(row: pd.Series, layer: dict[str, Any]) -> str:
         grid = layer["grid"]
         where = f"row {place // grid[1]}, column {place % grid[1]}" if grid else f"token {place}"
         return f"Channel {row['unit']} at {where}"
-    return f"{row['family'].capitalize()} {row['unit']}"
+    kind = "Random direction" if row["family"] == "direction" else row["family"].capitalize()
+    return f"{kind} {row['unit']}"
 
 
 def _key(alias: str, row: Any) -> str:

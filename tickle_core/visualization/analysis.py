@@ -13,9 +13,9 @@ from tickle_core import params
 from tickle_core.progress import progress
 from tickle_core.visualization import (
     ascent,
+    chance,
     judging,
     natural,
-    parametrization,
     roads,
     scratch,
     selection,
@@ -26,6 +26,7 @@ from tickle_core.visualization.colors import color_root
 from tickle_core.visualization.excitation import Pooled, natural_excitations
 from tickle_core.visualization.judging import Judged, Subject
 from tickle_core.visualization.natural import Natural
+from tickle_core.visualization.objectives import Readout
 from tickle_core.visualization.parametrization import Canvas
 from tickle_core.visualization.roads import Roads
 
@@ -39,9 +40,11 @@ class Visualization:
     images
         uint8 (n, h, w, channels).
     pictures
-        One row per image: family, unit, name (of a class), copy, file, position, objective (what
-        was ascended), score, natural_best, natural_median, noise_mean, noise_max, fires, angle,
-        angle_natural, other_road.
+        One row per image: family, unit, name (of a class), copy, file, position; score, and
+        maximum and mean over patches; natural_best, natural_high, natural_median, natural_maximum,
+        natural_mean (the highest of those of natural images), noise_mean, noise_max, noise_fires,
+        fires, similarity, to_others, angle, angle_natural, other_road. Random units
+        (`tickle_core.visualization.chance`) are among them.
     natural
         One row per unit, side (most, least) and rank: image_id, position, score.
     roads
@@ -62,10 +65,10 @@ def visualize(
 ) -> Visualization:
     """Make pictures of the units that `section` asks for, and hold them against natural images.
 
-    Scores are those of the pictures as they are saved: 8-bit images that go through the network
-    like any other. Memory: all pictures as 8-bit images, a batch of them in the network, a block
-    of stored tokens and, for the roads, pooled activations of the pictures and of each unit's best
-    images at a few layers.
+    As many random units are treated alike. Scores are those of the pictures as they are saved:
+    8-bit images that go through the network like any other. Memory: all pictures as 8-bit images,
+    a batch of them in the network, a block of stored tokens, `chance.PATCHES` patches and, for the
+    roads, pooled activations of the pictures and of each unit's best images at a few layers.
 
     Parameters
     ----------
@@ -73,8 +76,15 @@ def visualize(
         Keeps finished batches of pictures, which are not made again (`scratch.folder`).
     """
     images, layers = subject.images, subject.classifier.card["layers"]
-    objectives = selection.select(subject.store, subject.latents, section)
-    found = natural.survey(subject.store, subject.readout(objectives), section.natural, seed)
+    chosen = selection.select(subject.store, subject.latents, section)
+    objectives = [*chosen, *chance.units(chosen)]
+    readout = Readout(
+        objectives,
+        layers[subject.module],
+        chance.sources(subject.store, subject.sae, objectives, seed),
+        subject.classifier.device,
+    )
+    found = natural.survey(subject.store, readout, section.natural, seed)
     canvas = Canvas(
         section.parametrization,
         images.images.shape[1:3],
@@ -86,7 +96,7 @@ def visualize(
     made, parts = [], []
     batches = ascent.batches(objectives, section)
     for number, batch in enumerate(progress(batches, "batches of pictures", "batch")):
-        units = [objectives[i] for i in batch]
+        units = readout.take(batch)
         pictures = scratch.kept(directory, number)
         if pictures is None:
             scales = found.sd[batch].tolist()
@@ -98,16 +108,13 @@ def visualize(
                 canvas,
                 section,
                 seed,
-                subject.sae,
             )
             scratch.keep(directory, number, pictures)
         made.append(pictures)
         parts.append(judging.judge(subject, before, units, pictures))
     order = np.argsort(np.concatenate(batches))
     judged = judging.concatenate(parts, order)
-    noise = judging.noise_scores(
-        subject, objectives, parametrization.noise(canvas, section.noise, seed), section.batch_size
-    )
+    noise = judging.judge_noise(subject, readout, section.noise, section.batch_size, seed)
     compared = _compare(subject, before, judged, found, seed)
 
     names = subject.classifier.card["class_names"]
@@ -118,6 +125,7 @@ def visualize(
         "size": list(canvas.size),
         "channels": canvas.channels,
         "natural_images": found.images,
+        "noise_images": len(noise.scores),
         "layers_before": before,
     }
     return Visualization(
@@ -125,7 +133,7 @@ def visualize(
         pictures=pictures,
         natural=tables.natural_images(objectives, found),
         roads=tables.roads_before(objectives, compared),
-        metrics=head | {"families": summary.families(pictures, judged.similarity, seed)},
+        metrics=head | {"families": summary.families(pictures)},
     )
 
 

@@ -1,7 +1,7 @@
-"""Activation maximization: x* = argmax_x a(x) - lambda R(x), many units at once.
+"""Activation maximization: x* = argmax_x s(x) - lambda R(x), many units at once.
 
 Every picture has its own free numbers, and Adam treats each number by itself, so that pictures of
-one batch do not disturb one another. The forward pass stops at the layer, unless a logit is asked
+one batch do not disturb one another. The forward pass stops at the layer, unless logits are asked
 for, and the weights are frozen: no gradient is formed for them.
 """
 
@@ -13,12 +13,12 @@ import torch
 from torch import nn
 
 from tickle_core import params
-from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.models.classifier import Classifier
 from tickle_core.models.split import unwrap
 from tickle_core.models.tokens import to_tokens
 from tickle_core.progress import progress
 from tickle_core.visualization import penalties
+from tickle_core.visualization.families import OF_LOGITS
 from tickle_core.visualization.objectives import Objective, Readout
 from tickle_core.visualization.parametrization import Canvas, generators, quantize, render, start
 from tickle_core.visualization.transforms import draw, transform
@@ -32,13 +32,13 @@ Run = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
 def batches(objectives: Sequence[Objective], section: params.Features) -> list[list[int]]:
     """Which objectives are ascended together, as indices.
 
-    Logits are kept apart, because only they need the whole network. All pictures of a unit are in
-    one batch.
+    What is read off the logits is kept apart, because only that needs the whole network. All
+    pictures of a unit are in one batch.
     """
     units = max(1, section.batch_size // section.pictures)
     groups: list[list[int]] = [[], []]
     for i, objective in enumerate(objectives):
-        groups[objective.family == "logit"].append(i)
+        groups[objective.family in OF_LOGITS].append(i)
     return [
         group[begin : begin + units] for group in groups for begin in range(0, len(group), units)
     ]
@@ -47,19 +47,17 @@ def batches(objectives: Sequence[Objective], section: params.Features) -> list[l
 def maximize(
     classifier: Classifier,
     module: str,
-    objectives: Sequence[Objective],
+    readout: Readout,
     scales: Sequence[float],
     canvas: Canvas,
     section: params.Features,
     seed: int,
-    sae: SparseAutoencoder | None = None,
-    directions: torch.Tensor | None = None,
 ) -> np.ndarray:
     """Pictures of one batch of objectives.
 
     Adam goes down, for `section.steps` steps, the sum over pictures of
 
-        R(x) - ascended / scale
+        R(x) - score / scale
 
     where the network sees x transformed (`tickle_core.visualization.transforms`) and R(x) is
     `penalties.total`.
@@ -68,16 +66,14 @@ def maximize(
     ----------
     module
         Module path of the layer.
-    objectives
-        One of `batches`.
+    readout
+        Of the objectives of one of `batches`.
     scales
         By how much each objective varies, such as its standard deviation over natural images: it
         makes the weights of the penalties mean the same for all. 0 counts as 1.
     seed
         A picture depends on it, its objective and which copy it is; on the rest of the batch only
         by rounding.
-    sae, directions
-        As in `Readout`.
 
     Returns
     -------
@@ -86,11 +82,11 @@ def maximize(
     Raises
     ------
     TickleError
-        If the network is in training mode, or an objective names something that does not exist.
+        If the network is in training mode.
     """
     layer, device = classifier.card["layers"][module], classifier.device
-    copied = [objective for objective in objectives for _ in range(section.pictures)]
-    readout = Readout(copied, layer, sae, directions, device)
+    objectives = readout.objectives
+    copies = readout.take(np.arange(len(objectives)).repeat(section.pictures))
     randomness = [rng for each in objectives for rng in generators(seed, each, section.pictures)]
     coefficients = start(canvas, randomness).to(device).requires_grad_()
     drawn = draw(randomness, section.steps)
@@ -98,18 +94,18 @@ def maximize(
     scale = torch.where(scale > 0, scale, 1.0).repeat_interleave(section.pictures)
     normalize = _normalization(classifier)
     optimizer = torch.optim.Adam([coefficients], lr=section.learning_rate, fused=True)
-    whole = any(objective.family == "logit" for objective in objectives)
+    whole = any(objective.family in OF_LOGITS for objective in objectives)
     with _frozen(classifier.network), _running(classifier.network, module, whole) as run:
 
-        def ascended(pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        def scored(pictures: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             output, logits = run(normalize(pictures))
             tokens = to_tokens(output, layer["layout"])
-            return readout.ascended(tokens, logits), tokens
+            return copies.score(tokens, logits), tokens
 
-        _awaken(coefficients, lambda: ascended(render(canvas, coefficients))[0])
+        _awaken(coefficients, lambda: scored(render(canvas, coefficients))[0])
         for step in progress(range(section.steps), "pictures", "step"):
             pictures = render(canvas, coefficients)
-            values, tokens = ascended(transform(pictures, section, drawn[step]))
+            values, tokens = scored(transform(pictures, section, drawn[step]))
             patches = tokens[:, len(layer["prefix"]) :]
             loss = penalties.total(pictures, patches, section) - values / scale
             optimizer.zero_grad()
@@ -119,7 +115,7 @@ def maximize(
     return images.reshape(len(objectives), section.pictures, *images.shape[1:])
 
 
-def _awaken(coefficients: torch.Tensor, ascended: Callable[[], torch.Tensor]) -> None:
+def _awaken(coefficients: torch.Tensor, scored: Callable[[], torch.Tensor]) -> None:
     """Give starts more contrast until their objective has a gradient, in place.
 
     On mid-grey a unit behind a ReLU may be silent everywhere, and would never be found. What no
@@ -127,7 +123,7 @@ def _awaken(coefficients: torch.Tensor, ascended: Callable[[], torch.Tensor]) ->
     """
     start = coefficients.detach().clone()
     for doubling in range(1, DOUBLINGS + 1):
-        (gradient,) = torch.autograd.grad(ascended().sum(), coefficients)
+        (gradient,) = torch.autograd.grad(scored().sum(), coefficients)
         asleep = gradient.flatten(1).abs().amax(1) == 0
         if not asleep.any():
             return

@@ -12,7 +12,9 @@ from tickle_core.progress import progress
 from tickle_core.visualization.objectives import Readout
 
 BLOCK_TOKENS = 2**15  # at once: each takes a number per objective
-SAMPLE = 4096  # images that the median is of, where there are more
+SAMPLE = 4096  # images that median and 99 % point are of, where there are more
+HIGH = 0.99
+FEWEST = 100  # images that have a 99 % point below the best of them
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,12 @@ class Natural:
     ----------
     most, least
         The images that score highest and lowest; of equal scores, the lower image id.
-    sd, median
-        (objectives,) float64, of the scores. The median is exact for up to `SAMPLE` images and
-        that of a random sample of as many otherwise.
+    sd, median, high
+        (objectives,) float64, of the scores; the last is their 99 % point, NaN for fewer than
+        `FEWEST` images. Median and 99 % point are exact for up to `SAMPLE` images and those of a
+        random sample of as many otherwise. The best image grows with their number; these do not.
+    maximum, mean
+        (objectives,) float64, the highest maximum over patches and the highest mean.
     images
         How many there are.
     """
@@ -51,6 +56,9 @@ class Natural:
     least: Extremes
     sd: np.ndarray
     median: np.ndarray
+    high: np.ndarray
+    maximum: np.ndarray
+    mean: np.ndarray
     images: int
 
 
@@ -65,7 +73,7 @@ def survey(store: ActivationStore, readout: Readout, count: int, seed: int) -> N
     count
         Images kept on each side; fewer where there are fewer.
     seed
-        Of the sample behind the median.
+        Of the sample behind median and 99 % point.
     """
     rows = store.test_rows
     sampled = rows
@@ -74,10 +82,14 @@ def survey(store: ActivationStore, readout: Readout, count: int, seed: int) -> N
         sampled = np.sort(rng.choice(rows, SAMPLE, replace=False))
     most = least = None
     sums = squares = 0.0
-    sample = []
+    sample: list[np.ndarray] = []
+    pooled = np.full((2, len(readout.objectives)), -np.inf)
     for block, tokens, logits in progress(_blocks(store, rows), "natural images", "block"):
         tokens, logits = (torch.from_numpy(x).to(readout.device).float() for x in (tokens, logits))
-        scores, positions = (x.cpu().numpy() for x in readout.responses(tokens, logits))
+        found = readout.responses(tokens, logits)
+        scores, positions = (x.cpu().numpy() for x in (found.scores, found.positions))
+        highest = torch.stack([found.maxima.amax(0), found.means.amax(0)])
+        pooled = np.maximum(pooled, highest.cpu().numpy())
         ids = np.broadcast_to(store.image_ids[block][:, None], scores.shape)
         new = Extremes(ids, positions, scores)
         most, least = _largest(most, new, count, 1), _largest(least, new, count, -1)
@@ -86,8 +98,10 @@ def survey(store: ActivationStore, readout: Readout, count: int, seed: int) -> N
         squares = squares + np.square(scores, dtype=np.float64).sum(0)
     mean = sums / len(rows)
     sd = np.sqrt(np.maximum(squares / len(rows) - mean**2, 0))
-    median = np.median(np.concatenate(sample), axis=0).astype(np.float64)
-    return Natural(most, least, sd, median, len(rows))
+    known = np.concatenate(sample)
+    high = np.quantile(known, HIGH, axis=0) if len(rows) >= FEWEST else np.full(len(sd), np.nan)
+    median = np.median(known, axis=0).astype(np.float64)
+    return Natural(most, least, sd, median, high.astype(np.float64), *pooled, images=len(rows))
 
 
 def _largest(kept: Extremes | None, new: Extremes, count: int, sign: int) -> Extremes:

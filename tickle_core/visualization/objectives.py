@@ -1,30 +1,37 @@
 """What a picture is to make large, and how it is read off a layer's tokens or the logits.
 
-family      read at a token a                   ascended             score
-channel     a_unit                              mean over patches    maximum over patches
-direction   a . w_unit                          mean over patches    maximum over patches
-latent      w_enc[unit] . a + b_enc[unit]       mean over patches    maximum over patches
-neuron      a_unit, at one position             the value            the value
-layer       ||a||^2                             mean over patches    mean over patches
-logit       -                                   the logit            the logit
+family      read at a token a                   score
+channel     a_unit                              softened maximum over patches
+latent      w_enc[unit] . a + b_enc[unit]       softened maximum over patches
+direction   a . w_unit                          softened maximum over patches
+neuron      a_unit, at one position             the value
+point       a . w_unit, at one position         the value
+layer       ||a||^2                             mean over patches
+logit       -                                   the logit
+mixture     -                                   logits . m_unit
 
-What is ascended has a gradient everywhere, where the maximum has one at a single patch, and a
-latent that is not active has none; the score is what natural images are ranked by. Prefix tokens
-(class, register) are no patches.
+The score is what is ascended, and what natural images are ranked by. The softened maximum of the
+values v over P patches is
+
+    T log((1/P) sum_p exp(v_p / T)),    T = SOFTNESS times the standard deviation of v
+
+over natural patches. It lies between the mean and the maximum and has a gradient at every patch,
+which the maximum has at a single one. A latent is read before its activation, because one that is
+not active has no gradient. Prefix tokens (class, register) are no patches.
 """
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import torch
 from torch.nn import functional as F
 
 from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.errors import TickleError
-
-Family = Literal["channel", "neuron", "layer", "direction", "latent", "logit"]
+from tickle_core.visualization.families import AT_A_POSITION, SOFTNESS, Family
 
 
 @dataclass(frozen=True)
@@ -34,15 +41,59 @@ class Objective:
     Attributes
     ----------
     unit
-        Index of the channel (also of a neuron), row of the directions, latent or class; 0 for the
-        layer.
+        Index of the channel (also of a neuron), row of the directions (also of a point) or
+        mixtures, latent or class; 0 for the layer.
     position
-        Of a neuron: its place among the layer's tokens, prefix included.
+        Of a neuron or a point: its place among the layer's tokens, prefix included.
     """
 
     family: Family
     unit: int
     position: int | None = None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What units are read with, besides the layer itself.
+
+    Attributes
+    ----------
+    patches
+        (n, d) of natural images: by how much the units vary.
+    sae
+        Of the layer, on raw tokens; needed for latents.
+    directions, mixtures
+        (k, d) of tokens and (k, classes) of logits; needed for the families that they define.
+    """
+
+    patches: torch.Tensor
+    sae: SparseAutoencoder | None = None
+    directions: torch.Tensor | None = None
+    mixtures: torch.Tensor | None = None
+
+
+class Responses(NamedTuple):
+    """How images respond to objectives, all of them (images, objectives).
+
+    `positions` are int64, among the tokens, prefix included: of the patch that responds most (the
+    first of several), or of the neuron; -1 where there is none. `maxima` and `means` are over
+    patches, and equal `scores` for families that are not read at all patches.
+    """
+
+    scores: torch.Tensor
+    positions: torch.Tensor
+    maxima: torch.Tensor
+    means: torch.Tensor
+
+
+def softened_maximum(values: torch.Tensor, temperatures: torch.Tensor) -> torch.Tensor:
+    """T log mean exp(values / T) over dimension 1, values (n, patches, ...) -> (n, ...).
+
+    Temperatures are positive and broadcast to the result, which approaches the mean as they grow
+    and the maximum as they vanish.
+    """
+    total = torch.logsumexp(values / temperatures.unsqueeze(1), 1)
+    return (total - math.log(values.shape[1])) * temperatures
 
 
 class Readout:
@@ -52,10 +103,6 @@ class Readout:
     ----------
     layer
         The layer's entry in the model's card.
-    sae
-        Of the layer, on raw tokens; needed for latents.
-    directions
-        (k, d); needed for the family direction.
 
     Raises
     ------
@@ -67,8 +114,7 @@ class Readout:
         self,
         objectives: Sequence[Objective],
         layer: dict[str, Any],
-        sae: SparseAutoencoder | None,
-        directions: torch.Tensor | None,
+        sources: Sources,
         device: torch.device,
     ):
         self.objectives = tuple(objectives)
@@ -76,6 +122,7 @@ class Readout:
         self._prefix = len(layer["prefix"])
         width = layer["shape"][0 if layer["layout"] == "NCHW" else -1]
         positions = math.prod(layer["shape"]) // width
+        sae, directions, mixtures = sources.sae, sources.directions, sources.mixtures
         # Everything that is linear in a token, as rows of one matrix.
         weights, biases = torch.zeros(len(objectives), width), torch.zeros(len(objectives))
         for i, objective in enumerate(objectives):
@@ -84,102 +131,108 @@ class Readout:
                 case "channel" | "neuron":
                     _require(objective, width)
                     weights[i, unit] = 1
-                    if objective.family == "neuron" and objective.position not in range(positions):
-                        raise TickleError(
-                            f"there is no neuron at position {objective.position} to visualize: "
-                            f"the layer has {positions}"
-                        )
-                case "direction":
+                case "direction" | "point":
                     _require(objective, 0 if directions is None else len(directions))
                     weights[i] = directions[unit]
                 case "latent":
                     _require(objective, 0 if sae is None else len(sae.b_enc))
                     weights[i], biases[i] = sae.w_enc[unit].detach(), sae.b_enc[unit].detach()
+                case "mixture":
+                    _require(objective, 0 if mixtures is None else len(mixtures))
+            if objective.family in AT_A_POSITION and objective.position not in range(positions):
+                raise TickleError(
+                    f"there is no {objective.family} at position {objective.position} to "
+                    f"visualize: the layer has {positions}"
+                )
+        # In 64 bits, so that the order of summation does not show in 32.
+        varied = F.linear(sources.patches.double(), weights.double()).std(0, correction=0).float()
+        temperatures = torch.where(varied > 0, SOFTNESS * varied, 1.0)
         self._weights, self._biases = weights.to(device), biases.to(device)
-        self._neurons = self._of("neuron")
-        self._places = torch.tensor(
-            [o.position for o in objectives if o.family == "neuron"], dtype=torch.long
-        ).to(device)
-        self._layers, self._logits = self._of("layer"), self._of("logit")
-        self._classes = torch.tensor(
-            [o.unit for o in objectives if o.family == "logit"], dtype=torch.long
-        ).to(device)
+        self._temperatures = temperatures.to(device)
+        self._mixtures = None if mixtures is None else mixtures.to(device)
+        self._group()
 
-    def ascended(self, tokens: torch.Tensor, logits: torch.Tensor | None) -> torch.Tensor:
-        """What ascent makes large, of image i for objective i; differentiable.
+    def take(self, places: Sequence[int]) -> "Readout":
+        """The readout of some of the objectives, which may be repeated."""
+        part = copy.copy(self)
+        part.objectives = tuple(self.objectives[place] for place in places)
+        index = torch.tensor(list(places), dtype=torch.long, device=self.device)
+        for name in ("_weights", "_biases", "_temperatures"):
+            setattr(part, name, getattr(self, name)[index])
+        part._group()
+        return part
+
+    def score(self, tokens: torch.Tensor, logits: torch.Tensor | None) -> torch.Tensor:
+        """The score of image i for objective i; differentiable.
 
         Parameters
         ----------
         tokens
             (n, positions, d), n being the number of objectives.
         logits
-            (n, classes); needed for the family logit.
+            (n, classes); needed for the families logit and mixture.
 
         Returns
         -------
         torch.Tensor
             (n,).
         """
-        values = self._at_own_tokens(tokens)
-        return self._settle(values, values[:, self._prefix :].mean(1), tokens, logits)
+        values = torch.einsum("npd,nd->np", tokens, self._weights) + self._biases[:, None]
+        found = softened_maximum(values[:, self._prefix :], self._temperatures)
+        found = found.index_copy(0, self._placed, values[self._placed, self._places])
+        if len(self._layers):
+            found = found.index_copy(0, self._layers, self._energy(tokens[self._layers]))
+        if len(self._classes):
+            found = found.index_copy(0, self._logits, logits[self._logits, self._classes])
+        if len(self._mixed):
+            mixed = (logits[self._mixed] * self._mixtures[self._rows]).sum(1)
+            found = found.index_copy(0, self._mixed, mixed)
+        return found
 
-    def score(self, tokens: torch.Tensor, logits: torch.Tensor | None) -> torch.Tensor:
-        """The score of image i for objective i; parameters and result are those of `ascended`."""
-        values = self._at_own_tokens(tokens)
-        return self._settle(values, values[:, self._prefix :].amax(1), tokens, logits)
-
-    def responses(
-        self, tokens: torch.Tensor, logits: torch.Tensor | None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def responses(self, tokens: torch.Tensor, logits: torch.Tensor | None) -> Responses:
         """The score of every image for every objective.
 
         Parameters
         ----------
         tokens
-            (b, positions, d). Memory: a number per token and objective.
+            (b, positions, d). Memory: a few numbers per token and objective.
         logits
-            (b, classes); needed for the family logit.
-
-        Returns
-        -------
-        tuple
-            Scores (b, objectives), and where among the tokens, prefix included, each was found
-            (the first of several), (b, objectives) int64; -1 for layer and logit.
+            (b, classes); needed for the families logit and mixture.
         """
         values = F.linear(tokens, self._weights, self._biases)
-        scores, positions = values[:, self._prefix :].max(1)
+        patches = values[:, self._prefix :]
+        scores = softened_maximum(patches, self._temperatures[None])
+        maxima, positions = patches.max(1)
+        means = patches.mean(1)
         positions += self._prefix
-        scores[:, self._neurons] = values[:, self._places, self._neurons]
-        positions[:, self._neurons] = self._places
+        positions[:, self._placed] = self._places
+        positions[:, torch.cat([self._layers, self._logits, self._mixed])] = -1
+        scores[:, self._placed] = values[:, self._places, self._placed]
         if len(self._layers):
             scores[:, self._layers] = self._energy(tokens)[:, None]
-        if len(self._logits):
+        if len(self._classes):
             scores[:, self._logits] = logits[:, self._classes]
-        positions[:, torch.cat([self._layers, self._logits])] = -1
-        return scores, positions
+        if len(self._mixed):
+            scores[:, self._mixed] = F.linear(logits, self._mixtures[self._rows])
+        for of_patches in (maxima, means):
+            of_patches[:, self._elsewhere] = scores[:, self._elsewhere]
+        return Responses(scores, positions, maxima, means)
 
-    def _of(self, family: Family) -> torch.Tensor:
-        places = [i for i, objective in enumerate(self.objectives) if objective.family == family]
+    def _group(self) -> None:
+        """Where the families stand among the objectives, and what they are read at."""
+        self._placed, self._layers = self._of(*AT_A_POSITION), self._of("layer")
+        self._logits, self._mixed = self._of("logit"), self._of("mixture")
+        self._elsewhere = torch.cat([self._placed, self._layers, self._logits, self._mixed])
+        self._places = self._read("position", AT_A_POSITION)
+        self._classes, self._rows = self._read("unit", ["logit"]), self._read("unit", ["mixture"])
+
+    def _of(self, *families: Family) -> torch.Tensor:
+        places = [i for i, each in enumerate(self.objectives) if each.family in families]
         return torch.tensor(places, dtype=torch.long, device=self.device)
 
-    def _at_own_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
-        """What is linear in a token, at image i for objective i: (n, positions)."""
-        return torch.einsum("npd,nd->np", tokens, self._weights) + self._biases[:, None]
-
-    def _settle(
-        self,
-        values: torch.Tensor,
-        over_patches: torch.Tensor,
-        tokens: torch.Tensor,
-        logits: torch.Tensor | None,
-    ) -> torch.Tensor:
-        """Put in what does not come from all patches alike."""
-        found = over_patches.index_copy(0, self._neurons, values[self._neurons, self._places])
-        if len(self._layers):
-            found = found.index_copy(0, self._layers, self._energy(tokens[self._layers]))
-        if len(self._logits):
-            found = found.index_copy(0, self._logits, logits[self._logits, self._classes])
-        return found
+    def _read(self, name: str, families: Sequence[Family]) -> torch.Tensor:
+        found = [getattr(each, name) for each in self.objectives if each.family in families]
+        return torch.tensor(found, dtype=torch.long, device=self.device)
 
     def _energy(self, tokens: torch.Tensor) -> torch.Tensor:
         """Mean over patches of the squared norm, (n,)."""

@@ -95,10 +95,3 @@ def quantize(pictures: torch.Tensor) -> np.ndarray:
     """Pictures (n, channels, h, w) in [0, 1] -> images (n, h, w, channels), uint8, rounded."""
     values = (pictures.detach() * 255).round().to(torch.uint8)
     return values.permute(0, 2, 3, 1).cpu().numpy()
-
-
-def noise(canvas: Canvas, count: int, seed: int) -> np.ndarray:
-    """Random starts as images (count, h, w, channels), uint8: what no objective has shaped."""
-    entropy = [seed, crc32(b"noise")]
-    randomness = [np.random.default_rng([*entropy, i]) for i in range(count)]
-    return quantize(render(canvas, start(canvas, randomness)))

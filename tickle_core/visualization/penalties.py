@@ -70,16 +70,22 @@ def similarity(tokens: torch.Tensor, pictures: int) -> torch.Tensor:
     """
     if pictures == 1:
         return tokens.new_zeros(len(tokens))
-    tokens = tokens.unflatten(0, (-1, pictures))
+    found = cosines(tokens.unflatten(0, (-1, pictures)))
+    alone = found.diagonal(dim1=1, dim2=2)
+    return ((found.sum(2) - alone) / (pictures - 1)).flatten()
+
+
+def cosines(tokens: torch.Tensor) -> torch.Tensor:
+    """Cosines as in `similarity` between all pictures of a unit.
+
+    (units, pictures, positions, d) -> (units, pictures, pictures)
+    """
     if tokens.shape[2] == 1:
         unit = F.normalize(tokens.squeeze(2), dim=-1)
-        cosines = unit @ unit.mT
-    else:
-        inner = _gram_products(tokens)
-        norms = inner.diagonal(dim1=1, dim2=2).clamp_min(1e-12).sqrt()
-        cosines = inner / (norms[:, :, None] * norms[:, None])
-    alone = cosines.diagonal(dim1=1, dim2=2)
-    return ((cosines.sum(2) - alone) / (pictures - 1)).flatten()
+        return unit @ unit.mT
+    inner = _gram_products(tokens)
+    norms = inner.diagonal(dim1=1, dim2=2).clamp_min(1e-12).sqrt()
+    return inner / (norms[:, :, None] * norms[:, None])
 
 
 def _gram_products(tokens: torch.Tensor) -> torch.Tensor:

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from tickle_core import statistics
 from tickle_core.visualization.excitation import Pooled
 
 LAYERS = 4
@@ -122,16 +121,17 @@ def angles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def rows(roads: Roads, picture: int) -> Iterator[dict[str, Any]]:
     """What is to be told of one picture, layer by layer: layer, angle; natural_low, natural_mean
-    and natural_high, the 95 % range of random images' angles and its mean; best_mean.
+    and natural_high, the range of random images' angles and their mean; natural_images, how many
+    they are; best_mean.
     """
     for path, null in roads.null.items():
-        low, high = statistics.percentile_interval(null) if len(null) else (None, None)
         yield {
             "layer": path,
             "angle": float(roads.pictures[path][picture]),
-            "natural_low": low,
+            "natural_low": float(null.min()) if len(null) else None,
             "natural_mean": float(null.mean()) if len(null) else None,
-            "natural_high": high,
+            "natural_high": float(null.max()) if len(null) else None,
+            "natural_images": len(null),
             "best_mean": roads.best[path],
         }
 

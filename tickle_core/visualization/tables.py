@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tickle_core.visualization import roads
-from tickle_core.visualization.judging import Judged
+from tickle_core.visualization.judging import Judged, Noise
 from tickle_core.visualization.natural import Extremes, Natural
 from tickle_core.visualization.objectives import Objective
 from tickle_core.visualization.roads import Roads
@@ -17,16 +17,10 @@ def pictures(
     class_names: Sequence[str],
     found: Natural,
     judged: Judged,
-    noise: np.ndarray,
+    noise: Noise,
     compared: Sequence[Roads],
 ) -> pd.DataFrame:
-    """One row per picture, those of a unit one after the other.
-
-    Parameters
-    ----------
-    noise
-        (images, objectives), what noise images score.
-    """
+    """One row per picture, those of a unit one after the other."""
     copies = judged.scores.shape[1]
     every = [(each, copy) for each in objectives for copy in range(copies)]
     other = [
@@ -36,9 +30,13 @@ def pictures(
     ]
     per_unit = {
         "natural_best": found.most.scores[0].astype(np.float64),
+        "natural_high": found.high,
         "natural_median": found.median,
-        "noise_mean": noise.mean(0),
-        "noise_max": noise.max(0),
+        "natural_maximum": found.maximum,
+        "natural_mean": found.mean,
+        "noise_mean": noise.scores.mean(0),
+        "noise_max": noise.scores.max(0),
+        "noise_fires": noise.fires,
     }
     return pd.DataFrame(
         {
@@ -48,10 +46,13 @@ def pictures(
             "copy": [copy for _, copy in every],
             "file": [f"{each.family}-{each.unit}-{copy}.png" for each, copy in every],
             "position": judged.positions.ravel(),
-            "objective": judged.ascended.ravel().astype(np.float64),
             "score": judged.scores.ravel().astype(np.float64),
+            "maximum": judged.maxima.ravel().astype(np.float64),
+            "mean": judged.means.ravel().astype(np.float64),
             **{name: values.repeat(copies) for name, values in per_unit.items()},
             "fires": judged.fires.ravel(),
+            "similarity": judged.similarity.ravel().astype(np.float64),
+            "to_others": judged.to_others.ravel().astype(np.float64),
             "angle": np.concatenate([each.angle for each in compared]),
             "angle_natural": np.repeat([each.angle_natural for each in compared], copies),
             "other_road": pd.Series(other, dtype=object),
@@ -61,7 +62,8 @@ def pictures(
 
 def roads_before(objectives: Sequence[Objective], compared: Sequence[Roads]) -> pd.DataFrame:
     """One row per picture and layer before."""
-    columns = ["layer", "angle", "natural_low", "natural_mean", "natural_high", "best_mean"]
+    natural = ["natural_low", "natural_mean", "natural_high", "natural_images"]
+    columns = ["layer", "angle", *natural, "best_mean"]
     rows = [
         {"family": unit.family, "unit": unit.unit, "copy": copy, **row}
         for unit, each in zip(objectives, compared, strict=True)

@@ -11,27 +11,43 @@ from tickle_core.reporting import plots
 from tickle_core.reporting.feature_gallery import FAMILIES, relative
 from tickle_core.reporting.plots import Series
 from tickle_core.reporting.style import CONTROL, MEASURED, NULL, short
+from tickle_core.visualization.families import NULLS
 
 MOST_DOTS = 60  # of a family in a layer
-FAR = 4  # times the best natural image: beyond it the axis is logarithmic
+FAR = 10  # times the best natural image: beyond it the axis is logarithmic
 MOST_LAYERS = 6
 PANELS_PER_ROW = 2
 
 
 def scores_figure(layers: dict[str, dict[str, Any]], pictures: dict[str, pd.DataFrame]) -> Figure:
-    """Scores of pictures, where noise is 0 and the best natural image 1, by family and layer."""
+    """Scores of pictures, where noise is 0 and the best natural image 1, by family and layer.
+
+    Beside them stand the pictures of random units, and the 99 % point of natural images.
+    """
     present = {name for families in layers.values() for name in families}
-    families = [family for family in FAMILIES if family in present]
+    families = [family for family in FAMILIES if family in present - set(NULLS.values())]
     figure, panels = plots.forest_figure(len(layers), max(1, len(families)))
     widest = 1.0
     for axes, family in zip(panels, families, strict=False):
-        medians = [found[family]["ratio"] if family in found else None for found in layers.values()]
+        medians, random, highs = (
+            [found[kind][name] if kind in found else None for found in layers.values()]
+            for kind, name in (
+                (family, "ratio"),
+                (NULLS.get(family), "ratio"),
+                (family, "natural_high"),
+            )
+        )
         for row, table in enumerate(pictures.values()):
             scores = relative_scores(table[table["family"] == family])
             dots = scores[plots.evenly(len(scores), MOST_DOTS)] if len(scores) else scores
             axes.scatter(dots, np.full(len(dots), row), s=10, c=MEASURED, alpha=0.25, linewidths=0)
             widest = max(widest, *np.abs(dots)) if len(dots) else widest
-        plots.forest(axes, list(layers), [Series("median of the pictures", medians, MEASURED)])
+        series = [
+            Series("median of the units", medians, MEASURED),
+            Series("random units", random, NULL, "D"),
+            Series("99 % point of natural images", highs, CONTROL, "|"),
+        ]
+        plots.forest(axes, list(layers), series)
         axes.axvline(0, color=NULL, linestyle="--", linewidth=1, label="noise")
         axes.axvline(1, color=CONTROL, linestyle="--", linewidth=1, label="best natural image")
         axes.set_title(FAMILIES[family])
@@ -61,7 +77,7 @@ def roads_figure(roads: dict[str, pd.DataFrame], before: dict[str, list[str]]) -
     for axes, alias in zip(panels, shown, strict=True):
         tables = [roads[alias][roads[alias]["layer"] == module] for module in before[alias]]
         series = [
-            Series("pictures", [_spread(t["angle"]) for t in tables], MEASURED),
+            Series("pictures", [_range(t["angle"]) for t in tables], MEASURED),
             Series("random natural images", [_natural(table) for table in tables], NULL, "D"),
             Series(
                 "best ones among themselves",
@@ -77,11 +93,11 @@ def roads_figure(roads: dict[str, pd.DataFrame], before: dict[str, list[str]]) -
     return figure
 
 
-def _spread(values: pd.Series) -> dict[str, Any] | None:
+def _range(values: pd.Series) -> dict[str, Any] | None:
+    """The median, from the least to the largest."""
     if values.isna().all():
         return None
-    low, middle, high = values.dropna().quantile([0.025, 0.5, 0.975]).tolist()
-    return {"value": middle, "interval": [low, high]}
+    return {"value": values.median(), "interval": [values.min(), values.max()]}
 
 
 def _natural(table: pd.DataFrame) -> dict[str, Any] | None:
