@@ -121,7 +121,8 @@ def estimate(found: Captured, variance: float, n: int) -> dict[str, Any]:
     raw = fractional_dimension(found.shown, variance)
     result = {"interval": [least, most], "n": n, "raw": raw}
     if found.shown.any() and fractional_dimension(found.held_out, variance) > found.rank:
-        return {"value": None, **result, "why": f"too few: {n} images tell no more than the range"}
+        why = f"{n} images tell only that it lies between {least:.0f} and {most:.0f}"
+        return {"value": None, **result, "why": why}
     return {"value": fractional_dimension(found.corrected, variance), **result}
 
 
@@ -199,9 +200,8 @@ def _describe(
     result = estimate(found, settings.variance, n)
     whole = merge(blocks)
     eigenvalues = np.pad(covariance_eigenvalues(whole), (0, len(found.shown) - len(whole.mean)))
-    why = "; ".join(filter(None, (result.get("why"), NO_NULL)))
     bias = sampling_bias(eigenvalues, whole.n, settings.variance, settings.draws, rng)
-    return result | {"null": None, "why": why, "bias": bias}
+    return {"null": None, "why": NO_NULL} | result | {"bias": bias}
 
 
 def _by_n(blocks: Sequence[Moments], width: int, variance: float) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from tickle_core.reporting.findings import Findings
 from tickle_core.reporting.plots import Series
 from tickle_core.reporting.sections.section import Headline, Section
 from tickle_core.reporting.style import INK, MEASURED, NULL, layer_colors, short
-from tickle_core.reporting.tables import Column, Table, number, percent
+from tickle_core.reporting.tables import Column, Table, estimate, number, percent
 
 UNITS = {"image": "pooled images", "token": "tokens"}
 MOST_CLASSES = 30
@@ -76,17 +76,11 @@ def section(findings: Findings) -> Section:
 
 def _summary(headline: dict[str, Any], variance: float) -> str:
     found = headline["image"]["global"]
-    low, high = (number(end, 1) for end in found["interval"])
-    whole = f"{percent(variance, 0)} of the variance between images"
-    width = number(headline["width"])
     if found["value"] is None:
-        return (
-            f"How many of its {width} dimensions hold {whole} cannot be told from "
-            f"{number(found['n'])} of them: between {low} and {high}."
-        )
+        return ""
     return (
-        f"Of its {width} dimensions, {number(found['value'], 1)} ({low} to {high}) principal "
-        f"components hold {whole}."
+        f"Of its {number(headline['width'])} dimensions, {estimate(found, 1)} principal components "
+        f"hold {percent(variance, 0)} of the variance between images."
     )
 
 
@@ -97,7 +91,7 @@ def layer_table(layers: dict[str, Any]) -> Table:
         Column("unit", "Unit"),
         Column("dimension", "Dimension", 1, interval=True),
         Column("raw", "As counted", 1),
-        Column("bias", "Bias of sampling (mean, range)", 1, interval=True),
+        Column("bias", "Bias of sampling", 1, interval=True),
         Column("quarter", "Dimension at n/4", 1, interval=True),
         Column("half", "at n/2", 1, interval=True),
         Column("width", "Width", 0),
@@ -114,7 +108,7 @@ def layer_table(layers: dict[str, Any]) -> Table:
                     "unit": words,
                     "dimension": found,
                     "raw": found["raw"],
-                    "bias": {"value": found["bias"]["value"], "interval": found["bias"]["range"]},
+                    "bias": found["bias"],
                     "quarter": quarter,
                     "half": half,
                     "width": layer["width"],
@@ -133,7 +127,7 @@ def class_table(
         Column("class", "Class"),
         Column("dimension", "Dimension", 1, interval=True),
         Column("raw", "As counted", 1),
-        Column("any_class", "Any class (mean, range)", 1, interval=True),
+        Column("any_class", "Any class", 1, interval=True),
         Column("n", "n", 0),
     )
     rows = [
@@ -211,7 +205,7 @@ def class_figure(
         series = _series([_estimate(each) for each in found], [each.raw for each in found])
         plots.forest(axes, rows, series)
         if any_draws := _any(any_class[alias]):
-            axes.axvspan(*any_draws["interval"], color=INK, alpha=0.12, linewidth=0)
+            axes.axvspan(*any_draws["range"], color=INK, alpha=0.12, linewidth=0)
             axes.axvline(
                 any_draws["value"], color=INK, linewidth=1, linestyle=":", label="any class"
             )
@@ -247,8 +241,11 @@ def _extreme_classes(classes: pd.DataFrame) -> list[int]:
 
 def _estimate(row: Any) -> dict[str, Any]:
     """A row of the tables by class as an estimate."""
-    value = None if np.isnan(row.value) else float(row.value)
-    return {"value": value, "interval": [float(row.low), float(row.high)]}
+    interval = [float(row.low), float(row.high)]
+    if np.isnan(row.value):
+        why = f"{row.n} images tell only {number(row.low)} to {number(row.high)}"
+        return {"value": None, "interval": interval, "why": why}
+    return {"value": float(row.value), "interval": interval}
 
 
 def _any(draws: pd.DataFrame) -> dict[str, Any] | None:
@@ -256,4 +253,4 @@ def _any(draws: pd.DataFrame) -> dict[str, Any] | None:
     if not len(draws) or draws["value"].isna().any():
         return None
     values = draws["value"]
-    return {"value": float(values.mean()), "interval": [float(values.min()), float(values.max())]}
+    return {"value": float(values.mean()), "range": [float(values.min()), float(values.max())]}

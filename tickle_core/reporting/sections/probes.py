@@ -11,7 +11,7 @@ from tickle_core.reporting.findings import Findings
 from tickle_core.reporting.plots import Series
 from tickle_core.reporting.sections.section import Headline, Section
 from tickle_core.reporting.style import CONTROL, INK, MEASURED, NULL, SEQUENTIAL, WIDTH, short
-from tickle_core.reporting.tables import Column, Table, percent
+from tickle_core.reporting.tables import Column, Table, number, share
 
 MOST_CONFUSION_CLASSES = 30
 CONFUSED_PAIRS = 5
@@ -79,12 +79,11 @@ def section(findings: Findings) -> Section:
 
 def _summary(probe: dict[str, Any]) -> str:
     if probe["accuracy"]["value"] is None:
-        return f"No linear probe can be judged on these images: {probe['accuracy']['why']}."
+        return ""
     return (
-        f"A linear probe reads the class of {percent(probe['accuracy']['value'])} of the images "
-        f"from it, and random labels of what images look like of "
-        f"{percent(probe['control']['value'])}; training on shuffled labels gives "
-        f"{percent(probe['accuracy']['null']['value'])}."
+        f"A linear probe reads the class of {share(probe['accuracy'])} of the images from it, and "
+        f"a random class of images that look alike of {share(probe['control'])}; after training on "
+        f"shuffled labels it is right for {share(probe['accuracy']['null'])}."
     )
 
 
@@ -95,11 +94,11 @@ def layer_table(layers: dict[str, Any]) -> Table:
         Column("kind", "Tokens"),
         Column("accuracy", "Accuracy", 3, interval=True),
         Column("majority", "Majority class", 3),
-        Column("shuffled", "Shuffled labels (mean, range)", 3, interval=True),
+        Column("shuffled", "Shuffled labels", 3, interval=True),
         Column("control", "Control tasks", 3, interval=True),
-        Column("control_draws", "their range", 3, interval=True),
+        Column("draws", "Their draws"),
         Column("selectivity", "Selectivity", 3, interval=True),
-        Column("selectivity_null", "its null (mean, range)", 3, interval=True),
+        Column("selectivity_null", "Its null", 3, interval=True),
         Column("best_position", "Best position", 3, interval=True),
         Column("n", "n", 0),
     )
@@ -109,11 +108,11 @@ def layer_table(layers: dict[str, Any]) -> Table:
             "kind": kind,
             "accuracy": probe["accuracy"],
             "majority": probe["majority"]["value"],
-            "shuffled": _range(probe["accuracy"].get("null")),
+            "shuffled": probe["accuracy"].get("null"),
             "control": probe["control"],
-            "control_draws": _draws(probe["control"]),
+            "draws": _draws(probe["control"]),
             "selectivity": probe["selectivity"],
-            "selectivity_null": _range(probe["selectivity"].get("null")),
+            "selectivity_null": probe["selectivity"].get("null"),
             "best_position": layer["position"]["best"] if kind == "patch" else None,
             "n": probe["accuracy"]["n"],
         }
@@ -179,7 +178,7 @@ def accuracy_figure(layers: dict[str, Any]) -> Figure:
         Series("control tasks", [each["control"] for each in probes.values()], CONTROL, "s"),
         Series(
             "shuffled labels (mean, range)",
-            [_range(each["accuracy"]["null"]) for each in probes.values()],
+            [_as_interval(each["accuracy"]["null"]) for each in probes.values()],
             NULL,
             "D",
         ),
@@ -241,10 +240,10 @@ def confusion_figure(
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     size = min(7.0, 110 / len(labels))
-    for (row, column), share in np.ndenumerate(shares):
-        if round(100 * share) > 0:
-            ink = "white" if share > 0.55 else INK
-            text = f"{100 * share:.0f}"
+    for (row, column), part in np.ndenumerate(shares):
+        if round(100 * part) > 0:
+            ink = "white" if part > 0.55 else INK
+            text = f"{100 * part:.0f}"
             axes.text(column, row, text, ha="center", va="center", color=ink, fontsize=size)
     axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(labels)), labels)
@@ -260,14 +259,17 @@ def _of_patches(table: pd.DataFrame) -> pd.DataFrame:
     return table[table["kind"] == "patch"]
 
 
-def _range(draws: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Draws of a null as a table or a plot takes them: the range in the place of an interval."""
-    return draws and {"value": draws["value"], "interval": draws["range"]}
-
-
-def _draws(control: dict[str, Any]) -> dict[str, Any] | None:
+def _draws(control: dict[str, Any]) -> str:
     """How many control tasks there were, and from where to where their accuracies lie."""
-    return control.get("draws") and {"value": control["draws"], "interval": control["range"]}
+    if control["value"] is None:
+        return ""
+    low, high = (number(end, 3) for end in control["range"])
+    return f"{control['draws']}: {low} to {high}"
+
+
+def _as_interval(draws: dict[str, Any]) -> dict[str, Any]:
+    """Draws of a null as a plot takes them: the range in the place of an interval."""
+    return {"value": draws["value"], "interval": draws["range"]}
 
 
 def _write_cells(axes, values: np.ndarray, lowest: float, highest: float) -> None:
