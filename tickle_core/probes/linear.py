@@ -234,8 +234,8 @@ def _classes(train_labels: np.ndarray, predicted: np.ndarray, labels: np.ndarray
         found = logistic.accuracy(predicted[of_class], labels[of_class])
         low, high = found["interval"] or (None, None)
         rows.append((int(label), found["n"], found["value"], low, high))
-    ends = dict.fromkeys(("value", "low", "high"), np.float64)
-    return pd.DataFrame(rows, columns=["label", "n", "value", "low", "high"]).astype(ends)
+    types = {"label": np.int64, "n": np.int64} | dict.fromkeys(("value", "low", "high"), np.float64)
+    return pd.DataFrame(rows, columns=list(types)).astype(types)
 
 
 def _confusion(predicted: np.ndarray, labels: np.ndarray) -> pd.DataFrame:
