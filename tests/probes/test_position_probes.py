@@ -102,9 +102,7 @@ def test_the_best_position_is_chosen_on_other_images_than_it_is_judged_on():
     judged, flattered = [], []
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        data = [
-            (rng.normal(size=(n, 20, 2)), rng.integers(0, CLASSES, n)) for n in (100, 100, 100)
-        ]
+        data = [(rng.normal(size=(n, 20, 2)), rng.integers(0, CLASSES, n)) for n in (100, 100, 100)]
         found = probe(data, [1.0])
         judged.append(found.metrics["best"]["value"])
         flattered.append(found.table["value"].max())

@@ -72,8 +72,7 @@ def probe_metrics(judged):
         "accuracy": share(0.8) | {"null": {"value": 0.31, "range": [0.25, 0.37], "draws": 2}},
         "majority": share(0.3),
         "control": share(0.4) | {"range": [0.36, 0.45], "draws": 2, "clusters": 5},
-        "selectivity": share(0.4)
-        | {"null": {"value": -0.01, "range": [-0.05, 0.04], "draws": 2}},
+        "selectivity": share(0.4) | {"null": {"value": -0.01, "range": [-0.05, 0.04], "draws": 2}},
         "converged": True,
     }
 

@@ -117,7 +117,7 @@ def layer_table(layers: dict[str, Any]) -> Table:
             "n": probe["accuracy"]["n"],
         }
         for alias, layer in layers.items()
-        for kind, probe in layer["pooled"].items()
+        for kind, probe in _by_kind(layer)
     ]
     return Table(columns, rows)
 
@@ -170,7 +170,7 @@ def accuracy_figure(layers: dict[str, Any]) -> Figure:
     probes = {
         alias if kind == "patch" else f"{alias}, {kind}": probe
         for alias, layer in layers.items()
-        for kind, probe in layer["pooled"].items()
+        for kind, probe in _by_kind(layer)
     }
     figure, [axes] = plots.forest_figure(len(probes))
     series = [
@@ -253,6 +253,11 @@ def confusion_figure(
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return figure
+
+
+def _by_kind(layer: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The pooled probes of a layer, that of patches first."""
+    return sorted(layer["pooled"].items(), key=lambda item: item[0] != "patch")
 
 
 def _of_patches(table: pd.DataFrame) -> pd.DataFrame:
