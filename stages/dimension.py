@@ -13,14 +13,17 @@ def main(run: stage.Run) -> None:
     section, seed = run.params.dimension, run.params.seed
     store = open_store(Path(f"data/activations/{run.alias}.zarr"))
     rows = store.test_rows
-    result = dimension.analyse(
+    found = dimension.analyse(
         store.pooled()[rows],
         store.labels[rows],
         tokens_by_block(store, assign_blocks(len(rows), section.blocks, seed)),
         section,
         seed,
     )
-    write_json(run.output(f"reports/metrics/dimension/{run.alias}.json"), result)
+    write_json(run.output(f"reports/metrics/dimension/{run.alias}.json"), found.metrics)
+    out = run.output_directory(f"data/dimension/{run.alias}")
+    for name in ("spectrum", "classes", "any_class"):
+        getattr(found, name).to_parquet(out / f"{name}.parquet", index=False)
 
 
 def tokens_by_block(store: ActivationStore, blocks):

@@ -218,16 +218,16 @@ class Probes(Section):
     strengths: Annotated[list[PositiveReal], Field(min_length=1)]
     validation_share: Share
     control_clusters: Annotated[int, Field(ge=2)]
+    control_draws: Annotated[int, Field(ge=2)]
     shuffles: Positive
 
 
 class Dimension(Section):
-    """PCA intrinsic dimension, its interval and its null."""
+    """PCA intrinsic dimension, its interval and its bias."""
 
     variance: Share
     blocks: Annotated[int, Field(ge=2)]
-    resamples: Positive
-    null_draws: Positive
+    draws: Positive
 
 
 class Features(Section):

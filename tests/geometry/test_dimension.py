@@ -8,20 +8,20 @@ from hypothesis import strategies as st
 from sklearn.decomposition import PCA
 
 from tickle_core.errors import TickleError
+from tickle_core.geometry.captured import captured
 from tickle_core.geometry.dimension import (
     analyse,
-    bootstrap_interval,
     cumulative_shares,
+    estimate,
     fractional_dimension,
-    gaussian_null,
-    pca_dimension,
+    sampling_bias,
 )
 from tickle_core.geometry.moments import (
     assign_blocks,
     block_moments,
     covariance_eigenvalues,
+    in_own_span,
     merge,
-    row_eigenvalues,
     row_moments,
 )
 
@@ -35,6 +35,14 @@ def gaussian(rng, n, spectrum):
 
 def in_blocks(rows, blocks, seed=0):
     return block_moments([(rows, assign_blocks(len(rows), blocks, seed))], blocks)
+
+
+def dimension(spectrum, variance=0.95):
+    return fractional_dimension(cumulative_shares(spectrum), variance)
+
+
+def row_eigenvalues(rows):
+    return covariance_eigenvalues(row_moments(in_own_span(rows)))
 
 
 def reference_eigenvalues(rows):
@@ -101,15 +109,13 @@ def test_moving_float32_activations_changes_nothing():
     assert_same_eigenvalues(row_eigenvalues(moved), row_eigenvalues(rows))
 
 
-@pytest.mark.parametrize("value", [0.0, 0.1, 1e4 / 3])
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_constant_data_have_dimension_zero(value, dtype):
-    rows = np.full((70, 5), value, dtype)
-    for found in (row_eigenvalues(rows), covariance_eigenvalues(merge(in_blocks(rows, 4)))):
-        assert np.array_equal(found, np.zeros(5))
-        assert pca_dimension(found, 0.95) == 0
-        assert np.array_equal(cumulative_shares(found), np.zeros(5))
-    assert bootstrap_interval(in_blocks(rows, 4), 0.95, 5, np.random.default_rng(0)) == [0, 0]
+@pytest.mark.parametrize(("n", "d"), [(300, 40), (40, 300)])
+def test_coordinates_in_their_own_span_keep_all_distances(n, d):
+    rows = np.random.default_rng(0).standard_normal((n, d)).astype(np.float32) + 7
+    coordinates = in_own_span(rows)
+    assert coordinates.shape == (n, min(n, d))
+    centred = rows.astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
+    np.testing.assert_allclose(coordinates @ coordinates.T, centred @ centred.T, atol=1e-9 * d)
 
 
 # Dimension
@@ -119,37 +125,42 @@ def test_constant_data_have_dimension_zero(value, dtype):
     spectrum=st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=30),
     variance=st.floats(0.01, 0.99),
 )
-def test_dimension_is_the_least_number_that_holds_the_share(spectrum, variance):
+def test_rounded_up_it_is_the_least_number_that_holds_the_share(spectrum, variance):
     spectrum = np.sort(spectrum)[::-1]
-    k = pca_dimension(spectrum, variance)
+    found = dimension(spectrum, variance)
+    k = int(np.ceil(found - 1e-9))
     assert 1 <= k <= len(spectrum)
     assert spectrum[:k].sum() >= (variance - 1e-6) * spectrum.sum()
     assert spectrum[: k - 1].sum() < (variance + 1e-6) * spectrum.sum()
-    assert k - 1 < fractional_dimension(spectrum, variance) <= k + 1e-6
 
 
 @pytest.mark.parametrize("scale", [1, 0.1, 1 / 3, 1e-30])
-def test_a_share_that_is_met_exactly_counts_as_met(scale):
-    assert pca_dimension(np.full(20, scale), 0.95) == 19
+def test_of_equal_directions_it_is_the_share(scale):
+    assert dimension(np.full(20, scale)) == pytest.approx(19)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e4 / 3])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_constant_data_have_dimension_zero(value, dtype):
+    rows = np.full((70, 5), value, dtype)
+    assert np.array_equal(covariance_eigenvalues(merge(in_blocks(rows, 4))), np.zeros(5))
+    assert dimension(np.zeros(5)) == 0
+    found = estimate(captured(in_blocks(rows, 4), 5), 0.95, 70)
+    assert found == {"value": 0.0, "interval": [0.0, 0.0], "n": 70, "raw": 0.0}
 
 
 @pytest.mark.parametrize("rank", [1, 3, 10])
 def test_planted_subspace(rank):
     rng = np.random.default_rng(rank)
     rows = gaussian(rng, 500, np.r_[np.ones(rank), np.zeros(40 - rank)]) + 1e4
-    assert pca_dimension(row_eigenvalues(rows), 0.99) == rank
-
-
-def test_isotropic_data_fill_their_space():
-    rows = np.random.default_rng(0).standard_normal((20_000, 30))
-    assert pca_dimension(row_eigenvalues(rows), 0.95) == np.ceil(0.95 * 30)
+    assert rank - 1 < dimension(row_eigenvalues(rows), 0.99) <= rank
 
 
 def test_few_clusters_span_one_dimension_less_than_their_number():
     rng = np.random.default_rng(0)
     centres = 10 * np.linalg.qr(rng.standard_normal((50, 50)))[0][:6]
     rows = np.repeat(centres, 100, axis=0) + 0.01 * rng.standard_normal((600, 50))
-    assert pca_dimension(row_eigenvalues(rows), 0.99) == 5
+    assert 4 < dimension(row_eigenvalues(rows), 0.99) <= 5
 
 
 def test_dimension_is_that_of_scikit_dimension():
@@ -160,7 +171,7 @@ def test_dimension_is_that_of_scikit_dimension():
         rows = gaussian(rng, n, np.arange(1, d + 1) ** -0.7)
         # alphaRatio is the share to retain; left at its default, it is 5 % and not 95 %.
         theirs = lPCA(ver="ratio", alphaRatio=0.95).fit(rows).dimension_
-        assert pca_dimension(row_eigenvalues(rows), 0.95) == theirs
+        assert np.ceil(dimension(row_eigenvalues(rows))) == theirs
 
 
 def test_order_of_dimensions_and_vectors_does_not_matter():
@@ -170,7 +181,7 @@ def test_order_of_dimensions_and_vectors_does_not_matter():
     assert_same_eigenvalues(row_eigenvalues(shuffled), row_eigenvalues(rows))
 
 
-# The null and the interval
+# What a Gaussian sample shows
 
 
 @pytest.mark.parametrize(
@@ -181,58 +192,14 @@ def test_order_of_dimensions_and_vectors_does_not_matter():
         (2, 50, 8), (2, 500, 11),
     ],
 )  # fmt: skip
-def test_null_shows_what_a_finite_sample_shows(power, n, expected):
+def test_bias_is_what_a_finite_sample_misses(power, n, expected):
     """Dimension at 95 % of Gaussian samples in 512 dimensions with spectrum 1/i^power."""
     spectrum = np.arange(1, 513) ** -float(power)
-    null = gaussian_null(spectrum, n, 0.95, 8, np.random.default_rng(0))
-    low, high = null["interval"]
-    assert null["draws"] == 8
-    assert low - 1 <= expected <= high + 1
-    assert low <= null["mean"] <= high
-
-
-def test_null_holds_the_dimension_of_large_gaussian_samples():
-    rng = np.random.default_rng(0)
-    held = 0
-    for _ in range(20):
-        eigenvalues = row_eigenvalues(gaussian(rng, 4000, np.exp(-np.arange(32) / 8)))
-        low, high = gaussian_null(eigenvalues, 4000, 0.95, 40, rng)["interval"]
-        held += low <= pca_dimension(eigenvalues, 0.95) <= high
-    assert held >= 17
-
-
-def test_null_falls_below_the_dimension_of_small_samples():
-    rng = np.random.default_rng(0)
-    eigenvalues = row_eigenvalues(rng.standard_normal((100, 64)))
-    null = gaussian_null(eigenvalues, 100, 0.95, 20, rng)
-    assert null["interval"][1] < pca_dimension(eigenvalues, 0.95) < 61
-
-
-@pytest.mark.parametrize("n", [300, 3000])
-@pytest.mark.parametrize("decay", ["power", "exponential"])
-def test_interval_covers_the_truth(decay, n):
-    i = np.arange(1, 33)
-    spectrum = 1 / i if decay == "power" else np.exp(-i / 8)
-    truth = pca_dimension(spectrum, 0.95)
-    rng = np.random.default_rng(n)
-    covered = 0
-    for _ in range(30):
-        rows = gaussian(rng, n, spectrum)
-        low, high = bootstrap_interval(in_blocks(rows, 20), 0.95, 100, rng)
-        covered += low <= truth <= high
-    assert covered >= 26
-
-
-def test_interval_takes_tokens_of_an_image_as_one():
-    """Repeating each image 16 times adds no information and must not narrow the interval."""
-    rng = np.random.default_rng(0)
-    rows = gaussian(rng, 300, np.arange(1, 33) ** -1.5)
-    ids = assign_blocks(300, 20, 0)
-    once = block_moments([(rows, ids)], 20)
-    repeated = block_moments([(np.repeat(rows, 16, axis=0), np.repeat(ids, 16))], 20)
-    interval = bootstrap_interval(once, 0.95, 100, np.random.default_rng(1))
-    assert bootstrap_interval(repeated, 0.95, 100, np.random.default_rng(1)) == interval
-    assert interval[1] > interval[0]
+    bias = sampling_bias(spectrum, n, 0.95, 8, np.random.default_rng(0))
+    low, high = bias["range"]
+    assert bias["draws"] == 8
+    assert dimension(spectrum) + low - 1.5 <= expected <= dimension(spectrum) + high + 1.5
+    assert low <= bias["value"] <= high
 
 
 # Blocks
@@ -274,7 +241,7 @@ def test_a_single_vector_has_no_covariance():
 
 # The whole analysis
 
-SETTINGS = SimpleNamespace(variance=0.95, blocks=10, resamples=30, null_draws=10)
+SETTINGS = SimpleNamespace(variance=0.95, blocks=10, draws=10)
 WIDTH = 24
 
 
@@ -300,93 +267,108 @@ def analyse_layer(tokens, labels, seed=0, chunk=50):
     return analyse(tokens.mean(axis=1), labels, chunks, SETTINGS, seed)
 
 
+def analyse_vectors(vectors, labels):
+    tokens = [(vectors, assign_blocks(len(vectors), SETTINGS.blocks, 0))]
+    return analyse(vectors, labels, tokens, SETTINGS, 0)
+
+
 def test_analysis_of_classes_in_subspaces():
     tokens, labels = layer()
     found = analyse_layer(tokens, labels)
-    assert found["width"] == WIDTH
-    assert found["variance"] == 0.95
+    pooled = found.metrics["image"]["global"]
+    token = found.metrics["token"]["global"]
+    assert found.metrics["width"] == WIDTH
+    assert (pooled["n"], token["n"], token["tokens"]) == (370, 370, 370 * 9)
+    for unit, rows in ((pooled, tokens.mean(axis=1)), (token, tokens.reshape(-1, WIDTH))):
+        assert unit["raw"] == pytest.approx(dimension(reference_eigenvalues(rows)), rel=1e-6)
+        low, high = unit["interval"]
+        assert low <= unit["raw"] <= unit["value"] <= high
+        # Three classes of 100 to 150 images, with four equal directions each.
+        assert unit["value"] == pytest.approx(11.1, abs=0.4)
+        assert unit["bias"]["range"][0] <= unit["bias"]["value"] <= unit["bias"]["range"][1]
+        assert unit["null"] is None
+        assert unit["why"] == "the null waits for an untrained network"
 
-    pooled, token = found["image"]["global"], found["token"]["global"]
-    assert (pooled["n"], pooled["images"]) == (370, 370)
-    assert (token["n"], token["images"]) == (370 * 9, 370)
-    flat = tokens.reshape(-1, WIDTH)
-    assert pooled["dimension"] == pca_dimension(reference_eigenvalues(tokens.mean(axis=1)), 0.95)
-    assert token["dimension"] == pca_dimension(reference_eigenvalues(flat), 0.95)
-    for unit in (pooled, token):
-        assert unit["dimension"] in (11, 12)
-        assert not unit["saturated"]
-        assert unit["interval"][0] <= 12 <= unit["interval"][1]
-        assert len(unit["spectrum"]) == WIDTH
-        assert unit["spectrum"][-1] == pytest.approx(1)
-        assert unit["spectrum"][unit["dimension"] - 1] >= 0.95
+    # Of ten blocks, a quarter is two.
+    assert [each["n"] for each in found.metrics["image"]["by_n"]] == [74, 185]
+    assert found.classes["label"].tolist() == [0, 1, 2]
+    assert set(found.classes["n"]) == {100}
+    assert found.classes["value"].between(3.6, 4).all()
+    assert len(found.any_class) == SETTINGS.draws
+    assert found.any_class["value"].min() > 9
 
-    assert [each["n"] for each in found["image"]["by_n"]] == [92, 185, 370]
-    assert found["image"]["by_n"][-1]["dimension"] == pooled["dimension"]
-    classes = found["image"]["classes"]
-    assert [each["label"] for each in classes] == [0, 1, 2]
-    assert {each["n"] for each in classes} == {100}
-    assert {each["dimension"] for each in classes} == {4}
-    assert found["image"]["any_class"]["interval"][0] > 9
+
+def test_spectra_are_cumulative_shares_shown_and_held_out():
+    tokens, labels = layer()
+    spectrum = analyse_layer(tokens, labels).spectrum
+    of_images = spectrum[spectrum["unit"] == "image"]
+    assert of_images["components"].tolist() == list(range(1, WIDTH + 1))
+    expected = cumulative_shares(reference_eigenvalues(tokens.mean(axis=1)))
+    np.testing.assert_allclose(of_images["shown"], expected, rtol=1e-6)
+    for unit in ("image", "token"):
+        of_unit = spectrum[spectrum["unit"] == unit]
+        assert (of_unit["held_out"] <= of_unit["shown"] + 1e-12).all()
+        assert of_unit["held_out"].iloc[-1] == pytest.approx(1)
 
 
 def test_classes_drawn_at_random_show_the_dimension_of_any_class():
     tokens, labels = layer()
     shuffled = np.random.default_rng(1).permutation(labels)
-    image = analyse_layer(tokens, shuffled)["image"]
-    mean = np.mean([each["dimension"] for each in image["classes"]])
-    assert mean == pytest.approx(image["any_class"]["mean"], abs=0.7)
+    found = analyse_layer(tokens, shuffled)
+    assert found.classes["value"].mean() == pytest.approx(found.any_class["value"].mean(), abs=0.3)
 
 
-def test_classes_smaller_than_the_width_are_flagged():
+def test_classes_of_too_few_images_have_no_value():
     rng = np.random.default_rng(0)
     vectors, labels = rng.standard_normal((40, WIDTH)), np.arange(40) % 4
-    tokens = [(vectors, assign_blocks(40, SETTINGS.blocks, 0))]
-    found = analyse(vectors, labels, tokens, SETTINGS, 0)
-    for each in found["image"]["classes"]:
-        assert each["dimension"] <= 9
-        assert each["saturated"]
-        assert each["null"]["mean"] <= each["dimension"]
-    assert found["image"]["global"]["saturated"]
+    found = analyse_vectors(vectors, labels)
+    assert found.classes["value"].isna().all()
+    assert (found.classes["raw"] < 9).all()
+    assert (found.classes["low"] < found.classes["raw"]).all()
+    assert (found.classes["high"] > 20).all()
 
 
 def test_classes_are_compared_at_the_size_of_the_smallest():
     vectors = np.random.default_rng(0).standard_normal((310, WIDTH))
     labels = np.repeat([4, 9], [300, 10])
-    tokens = [(vectors, assign_blocks(310, SETTINGS.blocks, 0))]
-    large, small = analyse(vectors, labels, tokens, SETTINGS, 0)["image"]["classes"]
-    assert large["n"] == small["n"] == 10
+    classes = analyse_vectors(vectors, labels).classes
+    assert classes["n"].tolist() == [10, 10]
     # Ten vectors span nine dimensions; three hundred would show 22.
-    assert max(large["dimension"], small["dimension"]) <= 9
+    assert (classes["raw"] <= 9).all()
 
 
 def test_analysis_is_seeded_and_ready_for_json():
     # Without structure, so that every draw shows.
     tokens = np.random.default_rng(0).standard_normal((90, 2, WIDTH))
     labels = np.arange(90) % 3
-    found = analyse_layer(tokens, labels, seed=3)
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert analyse_layer(tokens, labels, seed=3) == found
+    found, again = (analyse_layer(tokens, labels, seed=3) for _ in range(2))
+    assert json.loads(json.dumps(found.metrics, allow_nan=False)) == found.metrics
+    assert again.metrics == found.metrics
+    for name in ("spectrum", "classes", "any_class"):
+        assert getattr(again, name).equals(getattr(found, name))
     # How the tokens are cut into chunks is none of the result's business.
-    other = analyse_layer(tokens, labels, seed=3, chunk=7)["token"]["global"]
-    assert other["dimension"] == found["token"]["global"]["dimension"]
-    assert other["interval"] == found["token"]["global"]["interval"]
-    np.testing.assert_allclose(other["spectrum"], found["token"]["global"]["spectrum"], rtol=1e-12)
+    other = analyse_layer(tokens, labels, seed=3, chunk=7)
+    one, another = (each.metrics["token"]["global"] for each in (found, other))
+    assert another["value"] == pytest.approx(one["value"])
+    assert another["interval"] == pytest.approx(one["interval"])
+    np.testing.assert_allclose(other.spectrum["shown"], found.spectrum["shown"], rtol=1e-12)
 
 
 def test_a_layer_that_never_varies_is_answered():
     labels = np.arange(40) % 2
     found = analyse_layer(np.full((40, 4, WIDTH), 0.1, np.float32), labels)
-    for unit in (found["image"]["global"], found["token"]["global"]):
-        assert (unit["dimension"], unit["interval"], unit["null"]["mean"]) == (0, [0, 0], 0)
-    json.dumps(found, allow_nan=False)
+    for unit in ("image", "token"):
+        each = found.metrics[unit]["global"]
+        assert (each["value"], each["interval"], each["bias"]["value"]) == (0, [0, 0], 0)
+    assert (found.classes["value"] == 0).all()
+    json.dumps(found.metrics, allow_nan=False)
 
 
 def test_classes_of_few_images_are_left_out():
     vectors = np.random.default_rng(0).standard_normal((40, 3))
-    labels = np.r_[np.zeros(30, int), np.full(9, 3), 7]
-    tokens = [(vectors, assign_blocks(40, SETTINGS.blocks, 0))]
-    found = analyse(vectors, labels, tokens, SETTINGS, 0)["image"]
-    assert [each["label"] for each in found["classes"]] == [0]
-    assert found["classes"][0]["n"] == 30
-    none = analyse(vectors, np.arange(40), tokens, SETTINGS, 0)["image"]
-    assert (none["classes"], none["any_class"]) == ([], None)
+    found = analyse_vectors(vectors, np.r_[np.zeros(30, int), np.full(9, 3), 7])
+    assert found.classes["label"].tolist() == [0]
+    assert found.classes["n"].tolist() == [30]
+    none = analyse_vectors(vectors, np.arange(40))
+    assert (len(none.classes), len(none.any_class)) == (0, 0)
+    assert none.classes.dtypes["label"] == none.classes.dtypes["n"] == np.int64

@@ -49,7 +49,13 @@ SMALL = {
         "batch_size": 256,
         "top_images": 4,
     },
-    "probes": {"train_images": 200, "strengths": [0.1], "control_clusters": 8, "shuffles": 2},
+    "probes": {
+        "train_images": 200,
+        "strengths": [0.1],
+        "control_clusters": 8,
+        "control_draws": 2,
+        "shuffles": 2,
+    },
     "features": {
         "steps": 4,
         "channels": 2,
@@ -70,7 +76,7 @@ SMALL = {
         "sites": 4,
         "examples": 1,
     },
-    "dimension": {"blocks": 5, "resamples": 5, "null_draws": 3},
+    "dimension": {"blocks": 5, "draws": 3},
     "report": {"latents": 2, "images_per_latent": 3},
 }
 

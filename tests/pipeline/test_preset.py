@@ -31,8 +31,8 @@ def make_short(values) -> None:
     values["sae"].update(latents=256, k=8, tokens=65536, batch_size=256)
     values["features"].update(steps=2, channels=1, neurons=1, latents=1, logits=1, noise=2)
     values["circuits"].update(images=8, units=2, directions=4, pairs=1, traces=2, sites=4)
-    values["probes"].update(strengths=[0.1], control_clusters=8, shuffles=1)
-    values["dimension"].update(blocks=5, resamples=5, null_draws=3)
+    values["probes"].update(strengths=[0.1], control_clusters=8, control_draws=2, shuffles=1)
+    values["dimension"].update(blocks=5, draws=3)
     values["report"].update(latents=3)
 
 

@@ -38,9 +38,7 @@ def test_a_param_of_the_sae_runs_the_saes_and_what_reads_them(project):
 
 
 def test_the_body_of_a_function_runs_the_stages_that_import_it(project):
-    project.edit_text(
-        "tickle_core/geometry/dimension.py", "dimension > 0.5 * min(n, d)", "dimension > -1"
-    )
+    project.edit_text("tickle_core/geometry/dimension.py", "if len(part) >= 2", "if len(part) >= 3")
     assert project.repro() == {"fingerprint"} | per_layer("dimension") | GATHERED
 
 

@@ -11,8 +11,9 @@ from sklearn.preprocessing import StandardScaler
 from tickle_core import logistic
 from tickle_core.errors import TickleError
 from tickle_core.params import Probes
-from tickle_core.probes import linear
+from tickle_core.probes import control, linear
 from tickle_core.probes.linear import Examples
+from tickle_core.statistics import drawn
 
 CLASSES = 5
 SETTINGS = Probes(
@@ -20,6 +21,7 @@ SETTINGS = Probes(
     strengths=[0.01, 0.1, 1.0],
     validation_share=0.2,
     control_clusters=20,
+    control_draws=4,
     shuffles=3,
 )
 
@@ -53,52 +55,106 @@ def clustered_images(n, seed, kinds=20):
     return kind, Examples(one_hot(kind, kinds), kind % CLASSES, thumbnails)
 
 
+def fit(train, test, settings=SETTINGS, seed=0):
+    return linear.fit(train, test, settings, seed)
+
+
+def accuracies(found, task):
+    return found.tasks.loc[found.tasks["task"] == task, "accuracy"].to_numpy()
+
+
 def test_finds_a_planted_linear_feature():
-    result = linear.fit(planted_images(600, 0), planted_images(300, 1), SETTINGS, seed=0)
-    assert result["accuracy"]["value"] == 1.0
-    assert result["converged"]
-    assert np.array_equal(np.diag(result["confusion"]), [entry["n"] for entry in result["classes"]])
+    found = fit(planted_images(600, 0), planted_images(300, 1))
+    assert found.metrics["accuracy"]["value"] == 1.0
+    assert found.metrics["converged"]
+    # Nothing is confused.
+    assert found.confusion["true"].equals(found.confusion["predicted"])
+    assert found.confusion["images"].tolist() == found.classes["n"].tolist()
 
 
 def test_is_at_chance_where_labels_are_independent():
     n = 1000
-    result = linear.fit(noise_images(n, 10, 0), noise_images(n, 10, 1), SETTINGS, seed=0)
+    found = fit(noise_images(n, 10, 0), noise_images(n, 10, 1))
     spread = np.sqrt(1 / CLASSES * (1 - 1 / CLASSES) / n)
-    for value in [result["accuracy"]["value"], *result["chance"]["shuffled"]["values"]]:
-        assert abs(value - 1 / CLASSES) < 4 * spread
-    low, high = result["accuracy"]["interval"]
-    assert low < result["chance"]["majority"]["value"] < high
+    for value in found.tasks["accuracy"]:
+        assert abs(value - 1 / CLASSES) < 4.5 * spread
+    low, high = found.metrics["accuracy"]["interval"]
+    assert low < found.metrics["majority"]["value"] < high
+    assert abs(found.metrics["selectivity"]["null"]["value"]) < 4 * spread
+
+
+def test_numbers_are_those_of_the_tasks():
+    found = fit(planted_images(800, 0), planted_images(400, 1))
+    metrics, controls = found.metrics, accuracies(found, "control")
+    shuffled, null = accuracies(found, "shuffled"), accuracies(found, "shuffled control")
+    assert found.tasks["draw"].tolist() == [0, *range(4), *range(3), *range(4)]
+    assert metrics["accuracy"]["value"] == accuracies(found, "class")[0]
+    assert metrics["accuracy"]["null"] == drawn(shuffled)
+    assert metrics["control"]["value"] == pytest.approx(controls.mean())
+    assert metrics["control"]["range"] == [controls.min(), controls.max()]
+    assert (metrics["control"]["draws"], metrics["control"]["clusters"]) == (4, 20)
+    gap = metrics["accuracy"]["value"] - controls.mean()
+    assert metrics["selectivity"]["value"] == pytest.approx(gap)
+    assert metrics["selectivity"]["null"] == drawn(shuffled - null.mean())
+    for name in ("accuracy", "majority", "control", "selectivity"):
+        low, high = metrics[name]["interval"]
+        assert low <= metrics[name]["value"] <= high
+        assert metrics[name]["n"] == 400
 
 
 def test_selectivity_is_zero_where_the_representation_memorises_the_input():
     _, train = clustered_images(800, 0)
     _, test = clustered_images(400, 1)
-    result = linear.fit(train, test, SETTINGS, seed=0)
-    assert result["accuracy"]["value"] == 1.0
-    assert result["control"]["clusters"] == 20
-    assert abs(result["selectivity"]["value"]) < 0.1
+    metrics = fit(train, test).metrics
+    assert metrics["accuracy"]["value"] == 1.0
+    # k-means finds the kinds, but for one that it splits and two that it joins now and then.
+    assert abs(metrics["selectivity"]["value"]) < 0.1
 
 
 def test_selectivity_is_high_where_only_the_label_is_encoded():
-    result = linear.fit(planted_images(800, 0), planted_images(400, 1), SETTINGS, seed=0)
-    assert result["selectivity"]["value"] > 0.6
-    low, high = result["selectivity"]["interval"]
-    assert 0.5 < low < result["selectivity"]["value"] < high
+    selectivity = fit(planted_images(800, 0), planted_images(400, 1)).metrics["selectivity"]
+    assert selectivity["value"] > 0.6
+    assert selectivity["interval"][0] > 0.5 > selectivity["null"]["range"][1]
 
 
-def test_selectivity_interval_is_that_of_a_paired_difference():
-    result = linear.fit(
-        planted_images(800, 0, noise=1), planted_images(400, 1, noise=1), SETTINGS, 0
+def test_a_class_that_is_one_more_random_label_of_clusters_lies_among_the_control_tasks():
+    """What tells nothing of the network's training must not look selective."""
+    _, train = clustered_images(800, 0)
+    _, test = clustered_images(400, 1)
+    settings = SETTINGS.model_copy(update={"control_draws": 20})
+    # Half of the channels: some kinds are told apart and some are not.
+    halved = [Examples(p.activations[:, :10], p.labels, p.thumbnails) for p in (train, test)]
+    [(of_train, of_test)] = control.draw_labels(
+        train.labels, train.thumbnails, test.thumbnails, 20, 1, seed=99
     )
-    low, high = result["selectivity"]["interval"]
-    assert abs((low + high) / 2 - result["selectivity"]["value"]) < 0.1 * (high - low)
-    # Both accuracies are proportions of n images: their difference varies at most as if they
-    # were never right on the same image.
-    most = (
-        sum(result[part]["value"] * (1 - result[part]["value"]) for part in ("accuracy", "control"))
-        + 2 * result["accuracy"]["value"] * result["control"]["value"]
+    relabelled = [
+        Examples(part.activations, labels, part.thumbnails)
+        for part, labels in zip(halved, (of_train, of_test), strict=True)
+    ]
+    found = fit(*relabelled, settings).metrics
+    low, high = found["control"]["range"]
+    assert low <= found["accuracy"]["value"] <= high
+
+
+@pytest.mark.parametrize(("planted", "least", "most"), [(False, 0, 12), (True, 60, 60)])
+def test_selectivity_lies_above_its_null_only_where_there_is_something_to_find(
+    planted, least, most
+):
+    """Of labels that the layer knows nothing of, one in ten is better than nine that are shuffled.
+
+    The interval says what other images and tasks would give the probe as it was fitted; whether it
+    is more than luck of the fit, the null's range says.
+    """
+    settings = SETTINGS.model_copy(
+        update={"strengths": [0.1], "control_clusters": 10, "control_draws": 2, "shuffles": 9}
     )
-    assert 0 < high - low < 2 * 1.96 * np.sqrt(most / 400) * 1.05
+    make = planted_images if planted else lambda n, seed: noise_images(n, 4, seed)
+    above = 0
+    for seed in range(60):
+        found = fit(make(100, 2 * seed), make(100, 2 * seed + 1), settings, seed)
+        selectivity = found.metrics["selectivity"]
+        above += selectivity["value"] > selectivity["null"]["range"][1]
+    assert least <= above <= most
 
 
 def test_control_labels_do_not_depend_on_the_layer():
@@ -109,9 +165,8 @@ def test_control_labels_do_not_depend_on_the_layer():
         Examples(2 * part.activations @ np.diag([1] * 19 + [0]), part.labels, part.thumbnails)
         for part in (train, test)
     ]
-    first = linear.fit(train, test, SETTINGS, seed=0)
-    second = linear.fit(*other_layer, SETTINGS, seed=0)
-    assert first["control"]["value"] == second["control"]["value"] == 1.0
+    first, second = fit(train, test), fit(*other_layer)
+    assert accuracies(first, "control").tolist() == accuracies(second, "control").tolist()
 
 
 @settings(max_examples=5, deadline=None)
@@ -122,8 +177,8 @@ def test_does_not_depend_on_units_or_offsets(seed, magnitude):
     offset = rng.normal(size=12) * 10**magnitude
     parts = planted_images(200, 0, noise=1), planted_images(100, 1, noise=1)
     moved = [Examples(p.activations * scale + offset, p.labels, p.thumbnails) for p in parts]
-    few = SETTINGS.model_copy(update={"strengths": [0.1], "shuffles": 1})
-    expected, result = linear.fit(*parts, few, seed=0), linear.fit(*moved, few, seed=0)
+    few = SETTINGS.model_copy(update={"strengths": [0.1], "control_draws": 2, "shuffles": 1})
+    expected, result = fit(*parts, few).metrics, fit(*moved, few).metrics
     # Rounding may carry an image that lies on a boundary across it.
     assert abs(result["accuracy"]["value"] - expected["accuracy"]["value"]) <= 0.02
     assert abs(result["selectivity"]["value"] - expected["selectivity"]["value"]) <= 0.03
@@ -131,16 +186,21 @@ def test_does_not_depend_on_units_or_offsets(seed, magnitude):
 
 def test_equals_a_direct_scikit_learn_pipeline():
     train, test = planted_images(600, 0, noise=1), planted_images(300, 1, noise=1)
-    result = linear.fit(train, test, SETTINGS, seed=0)
-    direct = make_pipeline(
-        StandardScaler(), LogisticRegression(C=result["strength"], max_iter=1000)
-    ).fit(train.activations, train.labels)
-    assert result["accuracy"]["value"] == direct.score(test.activations, test.labels)
+    found = fit(train, test)
+    strength = found.tasks["strength"][0]
+    direct = make_pipeline(StandardScaler(), LogisticRegression(C=strength, tol=1e-8)).fit(
+        train.activations, train.labels
+    )
+    assert found.metrics["accuracy"]["value"] == direct.score(test.activations, test.labels)
     predicted = direct.predict(test.activations)
     for true in range(CLASSES):
         row = np.bincount(predicted[test.labels == true], minlength=CLASSES)
-        assert result["confusion"][true] == row.tolist()
-        assert result["classes"][true]["value"] == row[true] / row.sum()
+        of_class = found.confusion[found.confusion["true"] == true]
+        assert dict(zip(of_class["predicted"], of_class["images"], strict=True)) == {
+            label: count for label, count in enumerate(row) if count
+        }
+        assert found.classes["value"][true] == row[true] / row.sum()
+        assert found.classes["low"][true] < row[true] / row.sum() < found.classes["high"][true]
 
 
 def test_chooses_the_strength_on_the_validation_part():
@@ -149,13 +209,12 @@ def test_chooses_the_strength_on_the_validation_part():
     for images in (train, test):
         images.activations[:, :CLASSES] += 2 * one_hot(images.labels)
     strengths = [1e-3, 1e-2, 1e3]
-    chosen = linear.fit(
-        train, test, SETTINGS.model_copy(update={"strengths": strengths[::-1]}), seed=0
-    )["strength"]
+    settings = SETTINGS.model_copy(update={"strengths": strengths[::-1]})
+    chosen = fit(train, test, settings).tasks["strength"][0]
     fit_rows, validation_rows = logistic.split_rows(train.labels, 0.2, seed=0)
     scaled = StandardScaler().fit_transform(train.activations)
     scores = [
-        LogisticRegression(C=strength, max_iter=1000)
+        LogisticRegression(C=strength, tol=1e-8, max_iter=1000)
         .fit(scaled[fit_rows], train.labels[fit_rows])
         .score(scaled[validation_rows], train.labels[validation_rows])
         for strength in strengths
@@ -173,22 +232,27 @@ def test_takes_float16_with_constant_channels_without_a_warning(recwarn):
         )
         for part in (train, test)
     )
-    assert linear.fit(train, test, SETTINGS, seed=0)["accuracy"]["value"] == 1.0
+    assert fit(train, test).metrics["accuracy"]["value"] == 1.0
     assert not recwarn.list
 
 
 def test_is_plain_json_and_the_same_for_the_same_seed():
     parts = planted_images(300, 0, noise=1), planted_images(200, 1, noise=1)
-    texts = [json.dumps(linear.fit(*parts, SETTINGS, seed=seed)) for seed in (3, 3, 4)]
+    found = [fit(*parts, seed=seed) for seed in (3, 3, 4)]
+    texts = [json.dumps(each.metrics) for each in found]
     assert texts[0] == texts[1] != texts[2]
+    for name in ("tasks", "classes", "confusion"):
+        assert getattr(found[0], name).equals(getattr(found[1], name))
 
 
 def test_a_class_without_test_images_has_no_accuracy():
     train, test = planted_images(300, 0), planted_images(200, 1)
     rest = test.labels != 2
     test = Examples(test.activations[rest], test.labels[rest], test.thumbnails[rest])
-    entry = linear.fit(train, test, SETTINGS, seed=0)["classes"][2]
-    assert entry == {"label": 2, "value": None, "interval": None, "n": 0}
+    found = fit(train, test).classes
+    assert found["label"].tolist() == list(range(CLASSES))
+    assert found["n"][2] == 0
+    assert found.loc[2, ["value", "low", "high"]].isna().all()
 
 
 @pytest.mark.parametrize("same", ["labels", "thumbnails"])
@@ -197,4 +261,17 @@ def test_refuses_a_task_with_one_label(same):
     columns = {name: getattr(train, name) for name in ("activations", "labels", "thumbnails")}
     train = Examples(**columns | {same: np.zeros_like(columns[same])})
     with pytest.raises(TickleError, match="two labels to tell apart"):
-        linear.fit(train, planted_images(60, 1), SETTINGS, seed=0)
+        fit(train, planted_images(60, 1))
+
+
+def test_where_nothing_can_be_right_every_number_says_why():
+    train, test = planted_images(300, 0), planted_images(200, 1)
+    found, nothing = fit(train, test), linear.unjudged()
+    assert nothing.metrics.keys() == found.metrics.keys()
+    for name in ("accuracy", "majority", "control", "selectivity"):
+        assert nothing.metrics[name]["value"] is None
+        assert nothing.metrics[name]["why"] == "no class is on both sides of the split"
+    for name in ("tasks", "classes", "confusion"):
+        table = getattr(nothing, name)
+        assert len(table) == 0
+        assert table.dtypes.equals(getattr(found, name).dtypes)

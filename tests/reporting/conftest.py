@@ -9,13 +9,13 @@ import pytest
 from made_up import (
     TEST_IMAGES,
     WIDTH,
-    dimension_metrics,
-    probe_metrics,
     sae_metrics,
     sae_tables,
     share,
     write_circuits,
+    write_dimension,
     write_features,
+    write_probes,
 )
 
 from tickle_core import params
@@ -74,6 +74,8 @@ def build(
     companions=None,
     spliced_accuracy=True,
     single_class=False,
+    judged=True,
+    large_classes=True,
 ):
     data, metrics = root / "data", root / "metrics"
     write_images(data / "dataset", class_names, shape)
@@ -95,11 +97,10 @@ def build(
     write_json(metrics / "model.json", {"accuracy": accuracy})
     for number, alias in enumerate(layers):
         rng = np.random.default_rng(number)
-        probes = probe_metrics(rng, len(class_names), grid)
-        write_json(metrics / "probes" / f"{alias}.json", probes)
+        write_probes(root, rng, alias, len(class_names), grid, prefix, judged)
         sae = sae_metrics(COMPANIONS if companions is None else companions, spliced_accuracy)
         write_json(metrics / "sae" / f"{alias}.json", sae)
-        write_json(metrics / "dimension" / f"{alias}.json", dimension_metrics(len(class_names)))
+        write_dimension(root, alias, len(class_names) if large_classes else 0)
         sites = [1, 4] if grid is None else list(grid)
         write_circuits(root, alias, class_names, grid and sites, prefix, single_class)
         write_features(root, alias, class_names, math.prod(sites), len(prefix), shape)
@@ -182,9 +183,14 @@ def make_settings(layers):
             examples=2,
         ),
         probes=params.Probes(
-            train_images=10, strengths=[1.0], validation_share=0.2, control_clusters=5, shuffles=2
+            train_images=10,
+            strengths=[1.0],
+            validation_share=0.2,
+            control_clusters=5,
+            control_draws=2,
+            shuffles=2,
         ),
-        dimension=params.Dimension(variance=0.95, blocks=4, resamples=10, null_draws=5),
+        dimension=params.Dimension(variance=0.95, blocks=4, draws=5),
         report=params.Report(headline_layer=layers[-1], latents=3, images_per_latent=4),
     )
 

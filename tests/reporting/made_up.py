@@ -17,33 +17,63 @@ def share(value):
     return {"value": value, "interval": [value - 0.05, value + 0.05], "n": TEST_IMAGES}
 
 
-def probe_metrics(rng, classes, grid):
-    positions = int(np.prod(grid)) if grid else 4
-    accuracy = rng.uniform(0.5, 0.9, positions).round(3).tolist()
-    # A class without test images has no accuracy.
-    missing = {"label": classes - 1, "value": None, "interval": None, "n": 0}
-    return {
-        "pooled": {
-            "accuracy": share(0.8),
-            "chance": {
-                "majority": share(0.3),
-                "shuffled": {"mean": 0.31, "values": [0.25, 0.37], "n": TEST_IMAGES},
-            },
-            "control": {**share(0.4), "clusters": 5},
-            "selectivity": share(0.4),
-            "strength": 1.0,
-            "converged": True,
-            "classes": [{"label": c, **share(0.8)} for c in range(classes - 1)] + [missing],
-            "confusion": rng.integers(0, 9, (classes, classes)).tolist(),
+def write_probes(root, rng, alias, classes, grid, prefix, judged):
+    """What the stage `probes` leaves of one layer; without a grid there are four positions."""
+    kinds = ["patch", *dict.fromkeys(prefix)]
+    metrics = {
+        "images": {
+            "train": TEST_IMAGES,
+            "judged": TEST_IMAGES if judged else 0,
+            "left_out": 0 if judged else TEST_IMAGES,
         },
+        "pooled": {kind: probe_metrics(judged) for kind in kinds},
         "position": {
-            "accuracy": accuracy,
-            "interval": [[value - 0.1, value + 0.1] for value in accuracy],
-            "strength": [1.0] * positions,
-            "chance": share(0.3),
+            "best": share(0.85) | {"null": share(0.3), "position": 0} if judged else UNJUDGED,
             "grid": list(grid) if grid else None,
-            "n": TEST_IMAGES,
+            "prefix": list(prefix),
         },
+    }
+    write_json(root / "metrics" / "probes" / f"{alias}.json", metrics)
+    folder = root / "data" / "probes" / alias
+    folder.mkdir(parents=True)
+    patches = int(np.prod(grid)) if grid else 4
+    accuracies = rng.uniform(0.5, 0.9, len(prefix) + patches).round(3)
+    positions = pd.DataFrame({"kind": [*prefix, *["patch"] * patches], "value": accuracies})
+    # A class without test images has no accuracy.
+    missing = {"n": 0, "value": np.nan, "low": np.nan, "high": np.nan}
+    seen = {"n": TEST_IMAGES // classes, "value": 0.8, "low": 0.7, "high": 0.9}
+    of_classes = pd.DataFrame(
+        {"kind": kind, "label": label} | (missing if label == classes - 1 else seen)
+        for kind in kinds
+        for label in range(classes)
+    )
+    confusion = pd.DataFrame(
+        {"kind": kind, "true": true, "predicted": predicted, "images": int(rng.integers(1, 9))}
+        for kind in kinds
+        for true in range(classes - 1)
+        for predicted in range(classes)
+    )
+    for name, table in (
+        ("positions", positions),
+        ("classes", of_classes),
+        ("confusion", confusion),
+    ):
+        (table if judged else table[:0]).to_parquet(folder / f"{name}.parquet")
+
+
+UNJUDGED = {"value": None, "interval": None, "n": 0, "why": "no class is on both sides"}
+
+
+def probe_metrics(judged):
+    if not judged:
+        names = ("accuracy", "majority", "control", "selectivity")
+        return {**dict.fromkeys(names, UNJUDGED), "converged": True}
+    return {
+        "accuracy": share(0.8) | {"null": {"value": 0.31, "range": [0.25, 0.37], "draws": 2}},
+        "majority": share(0.3),
+        "control": share(0.4) | {"range": [0.36, 0.45], "draws": 2, "clusters": 5},
+        "selectivity": share(0.4) | {"null": {"value": -0.01, "range": [-0.05, 0.04], "draws": 2}},
+        "converged": True,
     }
 
 
@@ -284,30 +314,35 @@ def features_family(family, units):
     return found
 
 
-def dimension_metrics(classes):
-    null = {"mean": 3.1, "interval": [3.0, 4.0], "draws": 5}
-    whole = {
-        "images": TEST_IMAGES,
-        "n": TEST_IMAGES,
-        "dimension": 3,
-        "interval": [3, 4],
-        "null": null,
-        "saturated": True,
-        "spectrum": [0.5, 0.8, 0.96, 0.98, 0.99, 1.0],
-    }
-    of_class = {"n": 5, "dimension": 2, "null": null, "saturated": False}
-    return {
+def write_dimension(root, alias, classes):
+    """What the stage `dimension` leaves of one layer; `classes` of them have enough images."""
+    of_layer = {"value": 3.1, "interval": [2.8, 3.4], "n": TEST_IMAGES, "raw": 2.9}
+    bias = {"value": -0.2, "range": [-0.3, -0.1], "draws": 5}
+    whole = of_layer | {"null": None, "why": "waits", "bias": bias}
+    metrics = {
         "width": WIDTH,
-        "variance": 0.95,
         "image": {
             "global": whole,
-            "by_n": [{"n": n, "dimension": 3} for n in (10, 20, 40)],
-            "classes": [{"label": label, **of_class} for label in range(classes)],
-            "any_class": null,
+            "by_n": [of_layer | {"n": 10}, of_layer | {"n": 20}],
             "least_class_images": 10,
         },
-        "token": {"global": whole},
+        "token": {"global": whole | {"tokens": 4 * TEST_IMAGES}},
     }
+    write_json(root / "metrics" / "dimension" / f"{alias}.json", metrics)
+    folder = root / "data" / "dimension" / alias
+    folder.mkdir(parents=True)
+    shares = {"shown": [0.5, 0.8, 0.96, 0.98, 0.99, 1.0], "held_out": [0.4, 0.7, 0.9, 0.95, 1, 1]}
+    spectrum = pd.concat(
+        pd.DataFrame({"unit": unit, "components": range(1, WIDTH + 1), **shares})
+        for unit in ("image", "token")
+    )
+    spectrum.to_parquet(folder / "spectrum.parquet")
+    sample = {"n": 12, "value": 2.5, "low": 1.5, "high": 4.5, "raw": 2.0}
+    columns = ["label", *sample]
+    of_classes = pd.DataFrame([{"label": c} | sample for c in range(classes)], columns=columns)
+    of_classes.to_parquet(folder / "classes.parquet")
+    draws = pd.DataFrame([sample, sample | {"value": 2.7}] if classes else [], columns=columns[1:])
+    draws.to_parquet(folder / "any_class.parquet")
 
 
 def sae_tables(rng, density, positions):

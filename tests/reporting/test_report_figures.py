@@ -3,11 +3,13 @@
 import re
 
 import matplotlib
+import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
 from tickle_core.reporting import plots
-from tickle_core.reporting.sections import dimension, sae_figures
+from tickle_core.reporting.sections import dimension, probes, sae_figures
 from tickle_core.reporting.style import fixed_style, layer_colors, save_figure, short
 
 
@@ -61,23 +63,30 @@ def test_long_names_are_cut():
 
 
 def test_of_many_classes_the_extremes_are_drawn(make_project):
-    findings = make_project(class_names=[f"class {n}" for n in range(100)]).read()
-    layers = findings.metrics["dimension"]
-    for number, entry in enumerate(layers["late"]["image"]["classes"]):
-        entry["dimension"] = number
-    assert dimension._extreme_classes(layers) == [*range(15), *range(85, 100)]
+    classes = pd.DataFrame({"label": range(100), "raw": np.arange(100.0)})
+    shown = dimension._extreme_classes(classes.sample(frac=1, random_state=0))
+    assert shown == [*range(15), *range(85, 100)]
+    assert dimension._extreme_classes(classes[:30]) == list(range(30))
 
 
 def test_thirty_layers_fit_into_every_figure(make_project):
-    metrics = make_project(layers=("one",)).read().metrics
+    found = make_project(layers=("one",)).read()
 
     def many(stage):
-        return {f"layer{n}": metrics[stage]["one"] for n in range(30)}
+        return thirty(found.metrics[stage])
+
+    def thirty(by_layer):
+        return {f"layer{n}": by_layer["one"] for n in range(30)}
 
     with fixed_style():
         for figure in (
             dimension.layer_figure(many("dimension")),
-            dimension.class_figure(many("dimension"), ("cat", "dog")),
+            dimension.class_figure(
+                thirty(found.dimension_classes), thirty(found.any_class), ("cat", "dog")
+            ),
+            dimension.spectrum_figure(many("dimension"), thirty(found.spectra), 0.95),
+            probes.accuracy_figure(many("probes")),
+            probes.position_figure(many("probes"), thirty(found.probe_positions)),
             sae_figures.frontier_figure(many("sae")),
             sae_figures.splice_figure(many("sae")),
             sae_figures.meaning_figure(many("sae")),

@@ -164,7 +164,7 @@ def edit_json(path, change):
 
 
 def test_a_model_without_accuracy_a_transformer_and_small_classes_are_shown(make_project, tmp_path):
-    project = make_project()
+    project = make_project(large_classes=False)
 
     def as_transformer(card):
         card.update(accuracy=None, top5=None, notes=["no class <b>is</b> one of the model's"])
@@ -175,11 +175,6 @@ def test_a_model_without_accuracy_a_transformer_and_small_classes_are_shown(make
 
     edit_json(project.data / "model/card.json", as_transformer)
     edit_json(project.metrics / "model.json", lambda model: model.update(accuracy=None))
-    for alias in ("early", "late"):
-        edit_json(
-            project.metrics / f"dimension/{alias}.json",
-            lambda found: found["image"].update(classes=[], any_class=None),
-        )
     html = project.write(tmp_path)["index.html"].decode()
     assert "The model assigns" not in html
     assert "No class &lt;b&gt;is&lt;/b&gt; one of the model&#39;s." in html

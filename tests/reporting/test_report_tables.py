@@ -3,6 +3,7 @@
 import csv
 import io
 
+import pandas as pd
 import pytest
 
 from tickle_core.reporting import overview, tables
@@ -89,15 +90,15 @@ def test_the_headline_table_has_words_for_every_number(make_project):
     assert [row["name"] for row in table.rows] == list(findings.headline)
     for row in table.rows:
         assert row["meaning"]
-        assert bool(row["null_meaning"]) == (row["null"] is not None)
+        null = row["null"]["value"] if isinstance(row["null"], dict) else row["null"]
+        assert bool(row["null_meaning"]) == (null is not None)
 
 
 def test_confused_pairs_are_the_largest_errors():
-    pooled = {
-        "confusion": [[9, 1, 0], [4, 5, 0], [0, 2, 7]],
-        "classes": [{"label": 0}, {"label": 2}, {"label": 3}],
-    }
-    rows = probes.confused_table(pooled, ("a", "unused", "b", "c")).rows
+    counts = [(0, 0, 9), (0, 2, 1), (2, 0, 4), (2, 2, 5), (3, 2, 2), (3, 3, 7)]
+    confusion = pd.DataFrame(counts, columns=["true", "predicted", "images"])
+    classes = pd.DataFrame({"label": [0, 2, 3], "n": [10, 9, 9]})
+    rows = probes.confused_table(confusion, classes, ("a", "unused", "b", "c")).rows
     found = [(row["true"], row["predicted"], row["images"], row["n"]) for row in rows]
     assert found == [("b", "a", 4, 9), ("c", "b", 2, 9), ("a", "b", 1, 10)]
 

@@ -1,38 +1,38 @@
 """PCA intrinsic dimension: how many principal components hold a given share of the variance.
 
 k = min{m : sum_{i<=m} lambda_i / sum_i lambda_i >= share}, with lambda_i the eigenvalues of the
-covariance (n - 1 in the denominator), exact and in float64.
+covariance; given as the point between whole numbers at which the cumulative share, drawn as a line
+from (0, 0), reaches it, of which k is what it rounds up to.
 
-The number depends on n: of the 512 equal directions of a Gaussian (487 at a share of 0.95), 500
-vectors show 309 and 1000 show 396. So each dimension comes with its n, with an interval for the
-dimension of the distribution behind the sample, and with a null: the dimension that the same n
-shows for a Gaussian of exactly the observed covariance. Where the null lies well below the
-dimension, n is too small and the dimension itself an underestimate.
+What a sample shows is too small: of the 512 equal directions of a Gaussian (487 at a share of
+0.95), 500 vectors show 309 and 1000 show 396. So the dimension is read from the share of the
+variance corrected with held-out vectors, and its interval reaches from what the sample shows to
+what held-out vectors need, each with its error (`captured`). The dimension depends on the
+covariance alone, so a Gaussian of the same covariance is no null: it says what sampling does.
 
-Cost: one eigendecomposition (8 ms at d = 512, 0.3 s at d = 2048, on two cores) per bootstrap
-resample and null draw, and blocks * d**2 * 8 bytes of memory (20 blocks: 42 MB at d = 512,
-0.7 GB at d = 2048, 2.7 GB at d = 4096). Tokens stream through and are never held.
+Cost: a few products of d x d matrices and an eigendecomposition (9 ms at d = 128, 0.06 s at 512,
+3 s at 2048, on one core) per block, and blocks * d**2 * 8 bytes of memory (20 blocks: 42 MB at
+d = 512, 0.7 GB at d = 2048, 2.7 GB at d = 4096). Tokens stream through and are never held.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
 
+from tickle_core.geometry.captured import Captured, captured
 from tickle_core.geometry.moments import (
     Moments,
     assign_blocks,
     block_moments,
     covariance_eigenvalues,
+    in_own_span,
     merge,
-    row_eigenvalues,
 )
-from tickle_core.statistics import (
-    basic_interval,
-    matched_gaussian_eigenvalues,
-    percentile_interval,
-    resample_counts,
-)
+from tickle_core.statistics import drawn, matched_gaussian_eigenvalues
 
 if TYPE_CHECKING:
     from tickle_core.params import Dimension
@@ -40,6 +40,65 @@ if TYPE_CHECKING:
 
 # Below it a class says nothing: n images span at most n - 1 dimensions.
 LEAST_CLASS_IMAGES = 10
+NO_NULL = "the null waits for an untrained network"
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """What the dimensions of one layer came to.
+
+    Attributes
+    ----------
+    metrics
+        JSON-ready. `width` (d), and per unit:
+
+        `image.global`, `token.global`
+            An estimate (`estimate`) over `n` images, with `bias`, what as many independent vectors
+            of a Gaussian of this covariance show too much (`sampling_bias`). The null is open
+            until there is an untrained network. For tokens, `tokens` is their number, and the bias
+            is that of as many independent ones: that the tokens of an image are not independent is
+            in the estimate alone.
+        `image.by_n`
+            The estimate from a quarter and a half of the images, where the blocks allow.
+        `image.least_class_images`
+            `LEAST_CLASS_IMAGES`.
+    spectrum
+        Per `unit` ("image", "token") and number of `components` the cumulative share of the
+        variance that they capture, `shown` and `held_out`.
+    classes
+        For each class of at least `LEAST_CLASS_IMAGES` images `label`, `n`, the dimension `value`
+        with ends `low` and `high`, and what the sample shows, `raw`; `value` is NaN where images
+        are too few. Dimensions compare only at equal n, so each class is a random draw of as many
+        images as the smallest of them has.
+    any_class
+        What the classes compare with: the same but for the label, of draws of as many images
+        without regard to class.
+    """
+
+    metrics: dict[str, Any]
+    spectrum: pd.DataFrame
+    classes: pd.DataFrame
+    any_class: pd.DataFrame
+
+
+def fractional_dimension(shares: np.ndarray, variance: float) -> float:
+    """Where cumulative shares (d,), drawn as a line from (0, 0), reach `variance`.
+
+    Parameters
+    ----------
+    shares
+        Of the variance in the first 1, 2, ... components, none smaller than the one before.
+    variance
+        The share, between 0 and 1 (both excluded).
+
+    Returns
+    -------
+    float
+        0 for constant data, which vary in no direction.
+    """
+    if not shares.any():
+        return 0.0
+    return float(np.interp(variance, np.append(0, shares), np.arange(len(shares) + 1)))
 
 
 def cumulative_shares(eigenvalues: np.ndarray) -> np.ndarray:
@@ -48,67 +107,33 @@ def cumulative_shares(eigenvalues: np.ndarray) -> np.ndarray:
     return np.cumsum(eigenvalues) / total if total > 0 else np.zeros_like(eigenvalues)
 
 
-def fractional_dimension(eigenvalues: np.ndarray, variance: float) -> float:
-    """Where the cumulative share, drawn as a line from (0, 0), reaches `variance`.
+def estimate(found: Captured, variance: float, n: int) -> dict[str, Any]:
+    """The dimension as an estimate: corrected `value`, `interval`, `n`, and beside them `raw`.
 
-    `pca_dimension` is this number rounded up. Intervals are made of it, since the spread of whole
-    numbers is all or nothing where it is below one.
+    Simulated with spectra from flat to steep, Gaussian, heavy-tailed and clustered vectors, and
+    tokens that share an image, the interval holds the truth in at least 95 % of runs with 10 to
+    2,000 images: often in all of them, since its ends bound the truth on two sides and the bias is
+    most of what lies between. The value is None where held-out images need components that the
+    others do not tell: then only the interval is known.
     """
-    if not eigenvalues.any():
-        return 0.0
-    shares = np.concatenate([[0.0], cumulative_shares(eigenvalues)])
-    return float(np.interp(variance, shares, np.arange(len(shares))))
+    least = fractional_dimension(np.maximum.accumulate(found.most), variance)
+    most = fractional_dimension(np.minimum.accumulate(found.least[::-1])[::-1], variance)
+    raw = fractional_dimension(found.shown, variance)
+    result = {"interval": [least, most], "n": n, "raw": raw}
+    if found.shown.any() and fractional_dimension(found.held_out, variance) > found.rank:
+        why = f"{n} images tell only that it lies between {least:.0f} and {most:.0f}"
+        return {"value": None, **result, "why": why}
+    return {"value": fractional_dimension(found.corrected, variance), **result}
 
 
-def pca_dimension(eigenvalues: np.ndarray, variance: float) -> int:
-    """Least number of components that hold a share of the variance.
-
-    Parameters
-    ----------
-    eigenvalues
-        Of the covariance, shape (m,), descending, none negative.
-    variance
-        The share, between 0 and 1 (both excluded).
-
-    Returns
-    -------
-    int
-        The dimension; 0 for constant data, which vary in no direction.
-    """
-    return _round_up(fractional_dimension(eigenvalues, variance))
-
-
-def bootstrap_interval(
-    blocks: Sequence[Moments], variance: float, resamples: int, rng: np.random.Generator
-) -> list[int]:
-    """95 % interval of the PCA dimension of the distribution that the blocks were sampled from.
-
-    Whole blocks are resampled, so vectors within a block may depend on each other as the tokens
-    of one image do. Resampling spreads the spectrum once more, as sampling did, and lowers the
-    dimension by a similar amount. The basic interval corrects for that: it may lie above the
-    dimension of the sample itself. Where n is close to d the correction falls short.
-    """
-
-    def dimension(moments: Moments) -> float:
-        return fractional_dimension(covariance_eigenvalues(moments), variance)
-
-    draws = [dimension(merge(blocks, resample_counts(len(blocks), rng))) for _ in range(resamples)]
-    interval = basic_interval(dimension(merge(blocks)), draws)
-    return [_round_up(end) for end in np.clip(interval, 0, len(blocks[0].mean))]
-
-
-def gaussian_null(
+def sampling_bias(
     eigenvalues: np.ndarray, n: int, variance: float, draws: int, rng: np.random.Generator
 ) -> dict[str, Any]:
-    """PCA dimension that n independent draws from a Gaussian of this covariance show.
-
-    Returns
-    -------
-    dict
-        `mean` and 95 % `interval` over the draws, and their number `draws`.
-    """
-    drawn = (matched_gaussian_eigenvalues(eigenvalues, n, rng) for _ in range(draws))
-    return _summary([pca_dimension(each, variance) for each in drawn])
+    """What n independent vectors of a Gaussian of this covariance show, minus its dimension."""
+    truth = fractional_dimension(cumulative_shares(eigenvalues), variance)
+    samples = (matched_gaussian_eigenvalues(eigenvalues, n, rng) for _ in range(draws))
+    shown = [fractional_dimension(cumulative_shares(each), variance) for each in samples]
+    return drawn(np.array(shown) - truth)
 
 
 def analyse(
@@ -117,7 +142,7 @@ def analyse(
     tokens: Iterable[tuple[np.ndarray, np.ndarray]],
     settings: "Dimension",
     seed: int,
-) -> dict[str, Any]:
+) -> Analysed:
     """PCA dimension of a layer: of pooled images, of each class, and of tokens.
 
     Parameters
@@ -134,118 +159,95 @@ def analyse(
     seed
         Of every random draw.
 
-    Returns
-    -------
-    dict
-        `width` (d), `variance` (the share), and per unit:
-
-        `image.global`, `token.global`
-            `n`, `images`, `dimension`, `interval` (`bootstrap_interval`), `null`
-            (`gaussian_null`), `saturated` (dimension above half of min(n, d): too little room is
-            left above it), `spectrum` (cumulative shares of variance, d of them). For tokens, n
-            counts tokens, and the null draws as many independent vectors: it says what the count
-            alone does. That the tokens of an image are not independent is in the interval.
-        `image.by_n`
-            `n` and `dimension` of nested random subsets of N/4, N/2 and N images: still rising
-            means that N is too small.
-        `image.classes`
-            For each class of at least `LEAST_CLASS_IMAGES` images `label`, `n`, `dimension`,
-            `null`, `saturated`. Dimensions compare only at equal n, so each class is a random draw
-            of as many images as the smallest of them has.
-        `image.least_class_images`
-            `LEAST_CLASS_IMAGES`.
-        `image.any_class`
-            What the classes compare with: `mean`, `interval`, `draws` of the dimension of equally
-            many images drawn without regard to class; None where there is no such class.
-
     Raises
     ------
     TickleError
         If a block is empty or a vector is not finite.
     """
     image_rng, token_rng = np.random.default_rng(seed).spawn(2)
-    blocks = assign_blocks(len(images), settings.blocks, seed)
-    image_blocks = block_moments([(images, blocks)], settings.blocks)
-    token_blocks = block_moments(tokens, settings.blocks)
-    return {
-        "width": images.shape[1],
-        "variance": settings.variance,
-        "image": {
-            "global": _describe_all(image_blocks, len(images), settings, image_rng),
-            "by_n": _by_n(images, settings.variance, image_rng),
-            **_by_class(images, labels, settings, image_rng),
-        },
-        "token": {"global": _describe_all(token_blocks, len(images), settings, token_rng)},
-    }
+    width, n = images.shape[1], len(images)
+    # One thread: at most widths more of them only wait for each other.
+    with threadpool_limits(limits=1):
+        blocks = assign_blocks(n, settings.blocks, seed)
+        image_blocks = block_moments([(in_own_span(images), blocks)], settings.blocks)
+        token_blocks = block_moments(tokens, settings.blocks)
+        of_images, of_tokens = (captured(parts, width) for parts in (image_blocks, token_blocks))
+        metrics = {
+            "width": width,
+            "image": {
+                "global": _describe(of_images, image_blocks, n, settings, image_rng),
+                "by_n": _by_n(image_blocks, width, settings.variance),
+                "least_class_images": LEAST_CLASS_IMAGES,
+            },
+            "token": {
+                "global": {
+                    **_describe(of_tokens, token_blocks, n, settings, token_rng),
+                    "tokens": merge(token_blocks).n,
+                }
+            },
+        }
+        by_class = _by_class(images, labels, settings, image_rng)
+    return Analysed(metrics, _spectrum({"image": of_images, "token": of_tokens}), *by_class)
 
 
 def _describe(
-    eigenvalues: np.ndarray, n: int, d: int, settings: "Dimension", rng: np.random.Generator
+    found: Captured,
+    blocks: Sequence[Moments],
+    n: int,
+    settings: "Dimension",
+    rng: np.random.Generator,
 ) -> dict[str, Any]:
-    dimension = pca_dimension(eigenvalues, settings.variance)
-    return {
-        "n": n,
-        "dimension": dimension,
-        "null": gaussian_null(eigenvalues, n, settings.variance, settings.null_draws, rng),
-        "saturated": dimension > 0.5 * min(n, d),
-    }
+    result = estimate(found, settings.variance, n)
+    whole = merge(blocks)
+    eigenvalues = np.pad(covariance_eigenvalues(whole), (0, len(found.shown) - len(whole.mean)))
+    bias = sampling_bias(eigenvalues, whole.n, settings.variance, settings.draws, rng)
+    return {"null": None, "why": NO_NULL} | result | {"bias": bias}
 
 
-def _describe_all(
-    blocks: Sequence[Moments], images: int, settings: "Dimension", rng: np.random.Generator
-) -> dict[str, Any]:
-    moments = merge(blocks)
-    eigenvalues = covariance_eigenvalues(moments)
-    return {
-        "images": images,
-        **_describe(eigenvalues, moments.n, len(moments.mean), settings, rng),
-        "interval": bootstrap_interval(blocks, settings.variance, settings.resamples, rng),
-        "spectrum": cumulative_shares(eigenvalues).tolist(),
-    }
-
-
-def _by_n(vectors: np.ndarray, variance: float, rng: np.random.Generator) -> list[dict[str, int]]:
-    order = rng.permutation(len(vectors))
-    sizes = [n for n in (len(vectors) // 4, len(vectors) // 2, len(vectors)) if n >= 2]
+def _by_n(blocks: Sequence[Moments], width: int, variance: float) -> list[dict[str, Any]]:
+    """From the first quarter and half of the blocks, which are random groups of images."""
+    parts = [blocks[: len(blocks) // share] for share in (4, 2)]
     return [
-        {"n": n, "dimension": pca_dimension(row_eigenvalues(vectors[order[:n]]), variance)}
-        for n in sizes
+        estimate(captured(part, width), variance, merge(part).n) for part in parts if len(part) >= 2
     ]
 
 
 def _by_class(
     vectors: np.ndarray, labels: np.ndarray, settings: "Dimension", rng: np.random.Generator
-) -> dict[str, Any]:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables `classes` and `any_class`."""
     names, counts = np.unique(labels, return_counts=True)
-    enough = counts >= LEAST_CLASS_IMAGES
-    if not enough.any():
-        return {"classes": [], "any_class": None, "least_class_images": LEAST_CLASS_IMAGES}
-    names, n, d = names[enough], int(counts[enough].min()), vectors.shape[1]
+    names, counts = names[counts >= LEAST_CLASS_IMAGES], counts[counts >= LEAST_CLASS_IMAGES]
+    n = int(counts.min()) if len(counts) else 0
 
-    def draw(members: np.ndarray) -> np.ndarray:
-        return row_eigenvalues(vectors[rng.choice(members, n, replace=False)])
+    def draw(members: np.ndarray) -> dict[str, Any]:
+        rows = in_own_span(vectors[rng.choice(members, n, replace=False)])
+        # Drawn at random, so any cut is: every block is as good as another.
+        blocks = min(n, settings.blocks)
+        parts = block_moments([(rows, np.arange(n) % blocks)], blocks)
+        return estimate(captured(parts, vectors.shape[1]), settings.variance, n)
 
-    classes = [
-        {"label": int(name), **_describe(draw(np.flatnonzero(labels == name)), n, d, settings, rng)}
-        for name in names
-    ]
-    everyone = np.arange(len(vectors))
-    mixed = [pca_dimension(draw(everyone), settings.variance) for _ in range(settings.null_draws)]
-    return {
-        "classes": classes,
-        "any_class": _summary(mixed),
-        "least_class_images": LEAST_CLASS_IMAGES,
+    of_classes = _table([draw(np.flatnonzero(labels == name)) for name in names])
+    of_classes.insert(0, "label", names)
+    draws = settings.draws if n else 0
+    return of_classes, _table([draw(np.arange(len(vectors))) for _ in range(draws)])
+
+
+def _table(estimates: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    rows = [(each["n"], each["value"], *each["interval"], each["raw"]) for each in estimates]
+    table = pd.DataFrame(rows, columns=["n", "value", "low", "high", "raw"])
+    return table.astype({"n": np.int64, "value": np.float64})
+
+
+def _spectrum(units: dict[str, Captured]) -> pd.DataFrame:
+    tables = {
+        unit: pd.DataFrame(
+            {
+                "components": np.arange(1, len(found.shown) + 1),
+                "shown": found.shown,
+                "held_out": found.held_out,
+            }
+        )
+        for unit, found in units.items()
     }
-
-
-def _summary(dimensions: Sequence[int]) -> dict[str, Any]:
-    return {
-        "mean": float(np.mean(dimensions)),
-        "interval": list(percentile_interval(dimensions)),
-        "draws": len(dimensions),
-    }
-
-
-def _round_up(dimension: float) -> int:
-    # A share that is met exactly must not be missed by rounding.
-    return int(np.ceil(dimension - 1e-9))
+    return pd.concat(tables, names=["unit"]).reset_index("unit")

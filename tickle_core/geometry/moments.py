@@ -98,17 +98,22 @@ def block_moments(chunks: Iterable[tuple[np.ndarray, np.ndarray]], blocks: int) 
 
 def covariance_eigenvalues(moments: Moments) -> np.ndarray:
     """Eigenvalues of the covariance, shape (d,), descending, none negative; needs n >= 2."""
-    return _eigenvalues(moments.scatter, moments.n)
+    if moments.n < 2:
+        raise ValueError(f"a covariance needs at least 2 vectors, not {moments.n}")
+    return np.maximum(np.linalg.eigvalsh(moments.scatter / (moments.n - 1))[::-1], 0)
 
 
-def row_eigenvalues(rows: np.ndarray) -> np.ndarray:
-    """The same for rows (n, d), shape (min(n, d),).
+def in_own_span(rows: np.ndarray) -> np.ndarray:
+    """Rows (n, d) in orthonormal coordinates of the space that they span, (n, min(n, d)) float64.
 
-    For n < d they come from the n x n Gram matrix, which shares all that are not zero.
+    Their mean is the origin. What lies in fewer dimensions costs no more than these.
     """
     _, centred = _centre(rows)
     n, d = rows.shape
-    return _eigenvalues(centred @ centred.T if n < d else centred.T @ centred, n)
+    if n >= d:
+        return centred
+    squares, vectors = np.linalg.eigh(centred @ centred.T)
+    return vectors * np.sqrt(np.maximum(squares, 0))
 
 
 def _centre(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -122,9 +127,3 @@ def _centre(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     offsets = rows - origin
     shift = offsets.mean(axis=0)
     return origin + shift, offsets - shift
-
-
-def _eigenvalues(scatter: np.ndarray, n: int) -> np.ndarray:
-    if n < 2:
-        raise ValueError(f"a covariance needs at least 2 vectors, not {n}")
-    return np.maximum(np.linalg.eigvalsh(scatter / (n - 1))[::-1], 0)

@@ -5,17 +5,19 @@ the labels, so tokens are streamed and never held. One image can be probed at hu
 for little more than the cost of reading it.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.linalg import solve
 from threadpoolctl import threadpool_limits
 
+from tickle_core import logistic
 from tickle_core.errors import TickleError
 from tickle_core.progress import progress
-from tickle_core.statistics import proportion_interval
+from tickle_core.statistics import proportion, proportion_interval
 
 # A source of (tokens (b, positions, d), labels (b,)), to be read anew on each call.
 Chunks = Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]]
@@ -24,14 +26,36 @@ Chunks = Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]]
 MOST_BYTES = 2**30
 
 
+@dataclass(frozen=True)
+class Mapped:
+    """What the probes of all positions of one layer came to.
+
+    Attributes
+    ----------
+    metrics
+        JSON-ready. `best`: the accuracy on the test part at the `position` that was best on the
+        validation part, so that having chosen it does not flatter it; its null is the accuracy of
+        always guessing the most frequent train class. Class and register tokens take no part in
+        it where there are patches. `grid`, `prefix`: as given.
+    table
+        Per position its number, `kind` ("patch", or what the prefix names), `row` and `column` in
+        the grid (null outside of it), accuracy `value` on the test part, its Wilson ends `low` and
+        `high` (of each position by itself), and the chosen `strength`.
+    """
+
+    metrics: dict[str, Any]
+    table: pd.DataFrame
+
+
 def fit(
     fit_part: Chunks,
     validation_part: Chunks,
     test_part: Chunks,
     classes: int,
     strengths: list[float],
-    grid: tuple[int, int] | None = None,
-) -> dict[str, Any]:
+    prefix: Sequence[str] = (),
+    grid: Sequence[int] | None = None,
+) -> Mapped:
     """Probe each position of a layer for the class label.
 
     One-vs-rest ridge classifier with intercept, on features standardised per position with the
@@ -50,15 +74,10 @@ def fit(
         are 0 .. classes - 1.
     strengths
         Candidates for C, the inverse regularisation, as in `probes.linear`.
+    prefix
+        What the first positions are that are no patches.
     grid
-        (h, w) of the positions, if they have one.
-
-    Returns
-    -------
-    JSON-ready lists over positions (row by row of the grid): `accuracy` on the test part, its 95 %
-    Wilson `interval` (of each position by itself: the best of many positions is better than its
-    interval says by chance alone), the chosen `strength`; `chance`, the share of the most frequent
-    train class with its interval; `grid` or null; and the `n` behind every share.
+        (h, w) of the patches, if they have one.
 
     Raises
     ------
@@ -67,8 +86,8 @@ def fit(
     """
     tokens, _ = next(iter(fit_part()))
     _, positions, d = tokens.shape
-    if grid is not None and grid[0] * grid[1] != positions:
-        raise ValueError(f"a grid of {grid} does not have {positions} positions")
+    if grid is not None and grid[0] * grid[1] != positions - len(prefix):
+        raise ValueError(f"a grid of {grid} does not have {positions - len(prefix)} positions")
     # Measured from the first image's tokens, constant channels are exactly zero and features far
     # from zero do not cancel.
     origin = tokens[0].astype(np.float64)
@@ -80,22 +99,59 @@ def fit(
             for group in _groups(positions, d, classes, len(strengths))
         ]
 
-    hits = np.concatenate([group.hits for group in groups])
+    hits, validated, chosen = (
+        np.concatenate([getattr(group, name) for group in groups])
+        for name in ("hits", "validated", "strengths")
+    )
     test_counts = groups[0].test_counts
     n = int(test_counts.sum())
     majority = int(test_counts[groups[0].train_counts.argmax()])
-    return {
-        "accuracy": (hits / n).tolist(),
-        "interval": [list(proportion_interval(int(count), n)) for count in hits],
-        "strength": np.concatenate([group.strengths for group in groups]).tolist(),
-        "chance": {
-            "value": majority / n,
-            "interval": list(proportion_interval(majority, n)),
-            "n": n,
+    # Patches if there are any; of equally good ones the first.
+    candidates = np.arange(len(prefix) if len(prefix) < positions else 0, positions)
+    best = int(candidates[validated[candidates].argmax()])
+    metrics = {
+        "best": {
+            **proportion(int(hits[best]), n),
+            "null": proportion(majority, n),
+            "position": best,
         },
         "grid": None if grid is None else list(grid),
-        "n": n,
+        "prefix": list(prefix),
     }
+    return Mapped(metrics, _table(hits, n, chosen, prefix, grid))
+
+
+def unjudged(prefix: Sequence[str], grid: Sequence[int] | None) -> Mapped:
+    """`fit` where no class is on both sides of the split, so that no probe can be right."""
+    best = {"value": None, "interval": None, "n": 0, "why": logistic.NOTHING_SHARED}
+    metrics = {"best": best, "grid": grid and list(grid), "prefix": list(prefix)}
+    return Mapped(metrics, _table(np.zeros(0, int), 1, np.zeros(0), (), None))
+
+
+def _table(
+    hits: np.ndarray,
+    n: int,
+    strengths: np.ndarray,
+    prefix: Sequence[str],
+    grid: Sequence[int] | None,
+) -> pd.DataFrame:
+    patches = len(hits) - len(prefix)
+    cells = np.arange(patches)
+    rows, columns = np.divmod(cells, grid[1]) if grid else ([None] * patches, [None] * patches)
+    outside = [None] * len(prefix)
+    intervals = np.array([proportion_interval(int(count), n) for count in hits]).reshape(-1, 2)
+    return pd.DataFrame(
+        {
+            "position": np.arange(len(hits)),
+            "kind": [*prefix, *["patch"] * patches],
+            "row": pd.array([*outside, *rows], dtype="Int64"),
+            "column": pd.array([*outside, *columns], dtype="Int64"),
+            "value": hits / n,
+            "low": intervals[:, 0],
+            "high": intervals[:, 1],
+            "strength": strengths,
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -103,6 +159,7 @@ class _Group:
     """What is known of a group of p positions; k classes."""
 
     hits: np.ndarray  # (p,), test images classified rightly
+    validated: np.ndarray  # (p,), validation images classified rightly at the chosen strength
     strengths: np.ndarray  # (p,)
     train_counts: np.ndarray  # (k,), images per class
     test_counts: np.ndarray  # (k,)
@@ -139,7 +196,7 @@ def _fit_group(
     for x_pbd, labels in _read(test_part, origin, group):
         hits += probes.hits(x_pbd, labels)[:, 0]
         test_counts += np.bincount(labels, minlength=classes)
-    return _Group(hits, chosen[:, 0], moments.counts, test_counts)
+    return _Group(hits, validation_hits.max(axis=1), chosen[:, 0], moments.counts, test_counts)
 
 
 def _read(

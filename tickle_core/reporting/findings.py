@@ -58,6 +58,10 @@ class Findings:
         By layer: where the pictures lie that the column `file` of `pictures` names.
     ablation, class_effects, curves
         By layer: the tables that the stage `circuits` writes.
+    probe_positions, probe_classes, confusion
+        By layer: the tables that the stage `probes` writes.
+    spectra, dimension_classes, any_class
+        By layer: the tables that the stage `dimension` writes.
     """
 
     settings: Settings
@@ -75,6 +79,12 @@ class Findings:
     ablation: dict[str, pd.DataFrame]
     class_effects: dict[str, pd.DataFrame]
     curves: dict[str, pd.DataFrame]
+    probe_positions: dict[str, pd.DataFrame]
+    probe_classes: dict[str, pd.DataFrame]
+    confusion: dict[str, pd.DataFrame]
+    spectra: dict[str, pd.DataFrame]
+    dimension_classes: dict[str, pd.DataFrame]
+    any_class: dict[str, pd.DataFrame]
 
     @property
     def layers(self) -> list[str]:
@@ -139,6 +149,12 @@ def read(data: Path, metrics: Path, settings: Settings) -> Findings:
             ablation=_tables(data / "circuits", settings, "ablation"),
             class_effects=_tables(data / "circuits", settings, "class_effects"),
             curves=_tables(data / "circuits", settings, "curves"),
+            probe_positions=_tables(data / "probes", settings, "positions"),
+            probe_classes=_tables(data / "probes", settings, "classes"),
+            confusion=_tables(data / "probes", settings, "confusion"),
+            spectra=_tables(data / "dimension", settings, "spectrum"),
+            dimension_classes=_tables(data / "dimension", settings, "classes"),
+            any_class=_tables(data / "dimension", settings, "any_class"),
         )
     except FileNotFoundError as error:
         raise TickleError(f"{error.filename} is missing: run `dvc repro`") from None

@@ -17,27 +17,22 @@ def headline(metrics: Path, layer: str) -> dict[str, dict[str, Any]]:
         Alias of the layer whose numbers stand for the run.
     """
     model = read_json(metrics / "model.json")
-    probe = read_json(metrics / "probes" / f"{layer}.json")["pooled"]
+    probe = read_json(metrics / "probes" / f"{layer}.json")["pooled"]["patch"]
     dictionaries = read_json(metrics / "sae" / f"{layer}.json")
     sae, permuted = dictionaries["saes"]["main"], dictionaries["saes"]["permuted"]
     circuits = read_json(metrics / "circuits" / f"{layer}.json")
-    dimension = read_json(metrics / "dimension" / f"{layer}.json")["image"]["global"]
+    dimension = read_json(metrics / "dimension" / f"{layer}.json")
     return {
         "model_accuracy": model["accuracy"]
         or {"value": None, "why": "no class of the images is one of the model's"},
-        "probe_accuracy": probe["accuracy"] | {"null": probe["chance"]["shuffled"]["mean"]},
-        "probe_chance": probe["chance"]["majority"],
-        "probe_selectivity": probe["selectivity"] | {"null": 0.0},
+        "probe_accuracy": probe["accuracy"],
+        "probe_chance": probe["majority"],
+        "probe_selectivity": probe["selectivity"],
         "sae_fvu": sae["fvu"] | {"null": permuted["fvu"]["value"]},
         "sae_l0": sae["l0"],
         "sae_dead_share": sae["dead_share"],
         "sae_spliced_accuracy_drop": _accuracy_drop(sae, dictionaries["baselines"]["mean"]),
-        "dimension_pca95": {
-            "value": dimension["dimension"],
-            "interval": dimension["interval"],
-            "n": dimension["n"],
-            "null": dimension["null"]["mean"],
-        },
+        "dimension_pca95": dimension["image"]["global"],
         "ablation_effect": _ablation_effect(circuits["ablation"]["latents"]),
         "patching_effect": _patching_effect(circuits["patching"]),
     }

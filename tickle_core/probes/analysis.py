@@ -1,0 +1,115 @@
+"""All linear probes of one layer."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tickle_core import logistic
+from tickle_core.activations.store import ActivationStore
+from tickle_core.datasets.image_set import ImageSet
+from tickle_core.datasets.thumbnails import thumbnails
+from tickle_core.params import Probes
+from tickle_core.probes import linear, pooling, position
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """What the probes of a layer came to.
+
+    Attributes
+    ----------
+    metrics
+        JSON-ready. `images`: how many were fitted on (`train`) and `judged`, and how many held-out
+        ones were `left_out`. `pooled`: by kind of token, `linear.Probed.metrics`. `position`:
+        `position.Mapped.metrics`.
+    tables
+        `positions`: `position.Mapped.table`. `tasks`, `classes`, `confusion`: those of
+        `linear.Probed`, with the `kind` of token before their columns.
+    """
+
+    metrics: dict[str, Any]
+    tables: dict[str, pd.DataFrame]
+
+
+def analyse(store: ActivationStore, images: ImageSet, settings: Probes, seed: int) -> Analysed:
+    """Probe a layer for the class, per kind of token and per position.
+
+    Held-out images of classes without a train image could only be got wrong, so they are left out.
+    Where none remains, there are no probes, and each number says so.
+    """
+    drawn = logistic.draw_rows(store.labels[store.train_rows], settings.train_images, seed)
+    train, held_out = store.train_rows[drawn], store.test_rows
+    test = held_out[logistic.of_known_class(store.labels[held_out], store.labels[train])]
+    pooled = _pooled(store, images, train, test, settings, seed)
+    positions = _positions(store, train, test, len(images.class_names), settings, seed)
+    metrics = {
+        "images": {
+            "train": len(train),
+            "judged": len(test),
+            "left_out": len(held_out) - len(test),
+        },
+        "pooled": {kind: probed.metrics for kind, probed in pooled.items()},
+        "position": positions.metrics,
+    }
+    tables = {"positions": positions.table}
+    for name in ("tasks", "classes", "confusion"):
+        by_kind = {kind: getattr(probed, name) for kind, probed in pooled.items()}
+        tables[name] = pd.concat(by_kind, names=["kind"]).reset_index("kind")
+    return Analysed(metrics, tables)
+
+
+def _pooled(
+    store: ActivationStore,
+    images: ImageSet,
+    train: np.ndarray,
+    test: np.ndarray,
+    settings: Probes,
+    seed: int,
+) -> dict[str, linear.Probed]:
+    if len(test) == 0:
+        return dict.fromkeys(pooling.kinds(store), linear.unjudged())
+    parts = [
+        (
+            pooling.by_kind(store, rows),
+            store.labels[rows],
+            thumbnails(images, store.image_ids[rows]),
+        )
+        for rows in (train, test)
+    ]
+    return {
+        kind: linear.fit(
+            *(linear.Examples(pooled[kind], *others) for pooled, *others in parts), settings, seed
+        )
+        for kind in pooling.kinds(store)
+    }
+
+
+def _positions(
+    store: ActivationStore,
+    train: np.ndarray,
+    test: np.ndarray,
+    classes: int,
+    settings: Probes,
+    seed: int,
+) -> position.Mapped:
+    if len(test) == 0:
+        return position.unjudged(store.prefix, store.grid)
+    fit_part, validation_part = logistic.split_rows(
+        store.labels[train], settings.validation_share, seed
+    )
+    sources = (
+        partial(_labelled_tokens, store, rows)
+        for rows in (train[fit_part], train[validation_part], test)
+    )
+    return position.fit(*sources, classes, settings.strengths, store.prefix, store.grid)
+
+
+def _labelled_tokens(
+    store: ActivationStore, rows: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    for block, tokens in store.token_blocks(rows):
+        yield tokens, store.labels[block]
