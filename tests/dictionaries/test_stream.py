@@ -104,7 +104,7 @@ def test_what_is_held_out_comes_from_all_over_the_images(store, monkeypatch):
     for seed in range(5):
         _, rest = stream.hold_out(store, seed)
         aside = np.setdiff1d(store.train_rows, rest)
-        assert len(set(aside // 3)) == stream.HELD_OUT_CHUNKS
+        assert len(set(aside // 3)) == stream.DRAWN_CHUNKS
         places.append(aside.tolist())
     assert np.ptp(places) > IMAGES / 2
     assert places[0] != places[1]
