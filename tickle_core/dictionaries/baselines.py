@@ -96,7 +96,7 @@ def fit(
 
 
 def pursuit(centre: torch.Tensor, dictionary: torch.Tensor, k: int) -> Baseline:
-    """K of the directions (m, d) per token, from a point (d,) on, by orthogonal matching pursuit."""
+    """Orthogonal matching pursuit of a token by k directions (m, d), from a point (d,) on."""
     return Baseline(len(dictionary), partial(_pursue, centre, dictionary, k))
 
 

@@ -10,12 +10,11 @@ from tickle_core.activations.store import ActivationStore
 from tickle_core.dictionaries.per_image import around_their_mean
 from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.dictionaries.stream import draw_images
+from tickle_core.dictionaries.telling import MOST_EXCESS
 from tickle_core.dictionaries.training import Trained
 from tickle_core.statistics import ratio_estimate
 
 JUDGED_TOKENS = 2**16  # of train images: those of whole images, as many as have so many
-# By so much may the FVU of new images exceed that of train images before data are told to be few.
-MOST_EXCESS = 0.1
 
 
 def metrics(
@@ -80,7 +79,7 @@ def train_fvu(
 
 
 def relative_excess(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """one / other - 1 of two positive estimates from different images, as an estimate.
+    """The ratio of two positive estimates from different images, less 1, as an estimate.
 
     The interval comes from theirs: on the logarithmic scale, the distances of their ends add up
     as squares do (MOVER [1]_). n is the smaller one.

@@ -67,7 +67,7 @@ class Seeds:
         return found
 
     def spread(self, judged: dict[str, dict[str, Any]]) -> dict[str, Any]:
-        """How far what `judging.judge` found differs between them, which no interval of one says."""
+        """How far what `judging.judge` found of them differs, which no interval of one says."""
         found = [judged[name] for name in self._trained]
         return {
             key: stability.over_seeds([each[key]["value"] for each in found], len(found))

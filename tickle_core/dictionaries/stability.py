@@ -28,13 +28,14 @@ def of_directions(
     """Do trainings that began at different points end in the same directions?
 
     Every two dictionaries are matched (`matched_cosines`). Chance is what the same matching gives
-    for two draws of as many rows from N(0, C), with C the second moment of the trained rows: how
-    they are spread is kept, which rows there are is not. It grows with the number of rows and
-    falls with the dimensions that they fill. So
+    for two draws of as many random directions that have the second moment of the trained rows
+    (`directions.spread_of`): how they are spread is kept, which there are is not. It grows with
+    the number of rows and falls with the dimensions that they fill. So
 
         excess = (observed - chance) / (1 - chance)
 
-    is 0 for dictionaries that have nothing but their spread in common, and 1 for equal ones.
+    is 0 for dictionaries that have nothing but their spread in common (by some 0.01 less where
+    there are few rows per dimension, since their spread is partly luck), and 1 for equal ones.
 
     Parameters
     ----------
@@ -43,8 +44,8 @@ def of_directions(
     begun
         What they were before training.
     covariance
-        (d, d) float64, of the tokens: draws from it are spread less evenly than a dictionary is,
-        so they match better by chance. They are told beside it, but are not its chance.
+        (d, d) float64, of the tokens: directions of draws from it are spread less evenly than a
+        dictionary is, so they match better. They are told beside it, but are not its chance.
     rng
         Source of the draws.
 
@@ -57,13 +58,12 @@ def of_directions(
         is the number of dictionaries.
     """
     n, m = len(trained), len(trained[0])
-    rows = torch.cat(list(trained)).double()
-    moment = rows.T @ rows / len(rows)
+    spread = directions.spread_of(F.normalize(torch.cat(list(trained))), rng)
     found = [matched_cosines(*pair) for pair in combinations(trained, 2)]
-    chance = _by_chance(moment, m, rng)
+    chance = _by_chance(spread, m, rng)
     null = float(np.mean([cosines.mean() for cosines in chance]))
     cosines = np.array([each.mean() for each in found])
-    data = _by_chance(covariance.to(moment), m, rng)
+    data = _by_chance(directions.root(covariance), m, rng)
     before = [matched_cosines(*pair).mean() for pair in combinations(begun, 2)]
     return {
         "cosine": over_seeds(cosines, n)
@@ -170,11 +170,8 @@ def _match(similarities: np.ndarray) -> np.ndarray:
     return columns
 
 
-def _by_chance(
-    second_moment: torch.Tensor, count: int, rng: np.random.Generator
-) -> list[np.ndarray]:
+def _by_chance(spread: torch.Tensor, count: int, rng: np.random.Generator) -> list[np.ndarray]:
     """Matched cosines of two draws of directions, CHANCE_DRAWS times."""
-    spread = directions.root(second_moment)
     return [
         matched_cosines(*(directions.draw(spread, count, rng) for _ in range(2)))
         for _ in range(CHANCE_DRAWS)

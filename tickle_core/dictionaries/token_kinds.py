@@ -108,7 +108,7 @@ class TokenSizes:
         self._sums.add("", all=sizes.sum(1), large=large.sum(1))
 
     def share(self, seed: int) -> dict[str, Any]:
-        """Of the variance, what large tokens hold; its null is a Gaussian of the same covariance."""
+        """Of the variance, what large tokens hold; its null is a Gaussian of this covariance."""
         columns = self._sums.columns()
         found = statistics.ratio_estimate(columns["", "large"], columns["", "all"], seed)
         spectrum = torch.linalg.eigvalsh(self._sample.covariance).clamp_min(0).cpu().numpy()

@@ -19,7 +19,7 @@ def headline(metrics: Path, layer: str) -> dict[str, dict[str, Any]]:
     model = read_json(metrics / "model.json")
     probe = read_json(metrics / "probes" / f"{layer}.json")["pooled"]
     dictionaries = read_json(metrics / "sae" / f"{layer}.json")
-    sae, permuted = dictionaries["saes"]["main"], dictionaries["saes"]["permuted"]
+    sae = dictionaries["saes"]["main"]
     circuits = read_json(metrics / "circuits" / f"{layer}.json")
     dimension = read_json(metrics / "dimension" / f"{layer}.json")["image"]["global"]
     return {
@@ -28,10 +28,11 @@ def headline(metrics: Path, layer: str) -> dict[str, dict[str, Any]]:
         "probe_accuracy": probe["accuracy"] | {"null": probe["chance"]["shuffled"]["mean"]},
         "probe_chance": probe["chance"]["majority"],
         "probe_selectivity": probe["selectivity"] | {"null": 0.0},
-        "sae_fvu": sae["fvu"] | {"null": permuted["fvu"]["value"]},
+        "sae_fvu": sae["fvu"],
         "sae_l0": sae["l0"],
         "sae_dead_share": sae["dead_share"],
-        "sae_spliced_accuracy_drop": _accuracy_drop(sae, dictionaries["baselines"]["mean"]),
+        # No value where the images' classes are not the model's.
+        "sae_spliced_accuracy_drop": sae["accuracy_drop"] or {"value": None},
         "dimension_pca95": {
             "value": dimension["dimension"],
             "interval": dimension["interval"],
@@ -41,13 +42,6 @@ def headline(metrics: Path, layer: str) -> dict[str, dict[str, Any]]:
         "ablation_effect": _ablation_effect(circuits["ablation"]["latents"]["kinds"]),
         "patching_effect": _patching_effect(circuits["patching"]),
     }
-
-
-def _accuracy_drop(sae: dict[str, Any], mean: dict[str, Any]) -> dict[str, Any]:
-    """Beside that of mean ablation; no value where the images' classes are not the model's."""
-    if sae["accuracy_drop"] is None:
-        return {"value": None}
-    return sae["accuracy_drop"] | {"null": mean["accuracy_drop"]["value"]}
 
 
 def _ablation_effect(kinds: dict[str, Any]) -> dict[str, Any]:
