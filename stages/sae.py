@@ -19,7 +19,7 @@ from tickle_core.results import write_json
 
 
 def main(run: stage.Run) -> None:
-    section, seed = run.params.sae, run.params.seed
+    section, seed = recipe.of_layer(run.params.sae, run.alias), run.params.seed
     store = open_store(Path(f"data/activations/{run.alias}.zarr"))
     device = devices.prepare(run.params.device)
     # The sparse products and float64 are missing on MPS.
@@ -36,7 +36,7 @@ def main(run: stage.Run) -> None:
         store, [run.code, str(seed), str(device), section.model_dump_json()]
     )
     trained = training.train(store, rows, sample, held_out, recipes, section, seed, scratch)
-    judged = evaluation.evaluate(trained, sample, store, splice, section.top_images, seed)
+    judged = evaluation.evaluate(trained, sample, rows, store, splice, section.top_images, seed)
 
     out = run.output_directory(f"data/sae/{run.alias}")
     for name, each in trained.items():
@@ -45,6 +45,7 @@ def main(run: stage.Run) -> None:
         sae.save(each.sae, folder)
     judged.latents.to_parquet(out / "latents.parquet", index=False)
     judged.top_images.to_parquet(out / "top_images.parquet", index=False)
+    judged.pca.to_parquet(out / "pca.parquet", index=False)
     write_json(run.output(f"reports/metrics/sae/{run.alias}.json"), judged.metrics)
     shutil.rmtree(scratch)
 

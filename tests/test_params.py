@@ -24,8 +24,9 @@ def test_the_default_is_valid(values):
 def test_nothing_has_a_default():
     """The code fingerprint leaves the schema out, which is sound only while it holds no values.
 
-    What a companion leaves out is as in the main SAE: None there is no value.
+    What a companion or a layer leaves out is as in the section: None there is no value.
     """
+    partial = (params.Companion, params.SaeOfLayer)
 
     def fields(section):
         for name, field in section.model_fields.items():
@@ -40,7 +41,7 @@ def test_nothing_has_a_default():
         f"{s.__name__}.{n}"
         for section in sections
         for s, n, f in fields(section)
-        if not f.is_required() and (s is not params.Companion or f.default is not None)
+        if not f.is_required() and (s not in partial or f.default is not None)
     ]
     assert without == []
 
@@ -69,16 +70,24 @@ def assert_refused(values, *parts):
         ("sae", None, ["sae"]),
         ("sae.variant", "top_k", ["sae.variant", "matryoshka", "'top_k'"]),
         ("sae.precision", "float16", ["sae.precision", "bfloat16", "'float16'"]),
+        ("sae.seeds", 0, ["sae.seeds", "greater than 0"]),
+        ("sae.layers", {"lat": {"k": 4}}, ["sae.layers.lat", "did you mean 'late'?"]),
+        ("sae.layers", {"late": {"kk": 4}}, ["unknown key 'sae.layers.late.kk'", "mean 'k'?"]),
+        ("sae.layers", {"late": {"k": 600}}, ["sae: layers.late: k is 600", "512 latents"]),
+        ("sae.layers", {"late": {"latents": 4}}, ["layers.late", "k is 8", "4 latents"]),
         ("sae.patience", 0, ["sae.patience", "greater than 0"]),
         ("sae.dead_after", 1.5, ["sae.dead_after", "integer"]),
         ("sae.companions", {"main": {}}, ["companions.main", "name is taken"]),
         ("sae.companions", {"permuted": {"k": 4}}, ["companions.permuted", "name is taken"]),
+        ("sae.companions", {"frozen": {"k": 4}}, ["companions.frozen", "name is taken"]),
+        ("sae.companions", {"seed12": {"k": 4}}, ["companions.seed12", "name is taken"]),
         ("sae.companions", {"K4": {}}, ["sae.companions.K4", "plain word"]),
         ("sae.companions", {"a/b": {}}, ["sae.companions.a/b", "plain word"]),
         ("sae.companions", {"x": {"k": 5000}}, ["companions.x", "k is 5000", "512 latents"]),
-        ("sae.companions", {"x": {"latents": 8}}, ["companions.x", "k is 16", "8 latents"]),
+        ("sae.companions", {"x": {"latents": 5}}, ["companions.x", "k is 8", "5 latents"]),
+        ("sae.companions", {"x": {"latents": 8}}, ["layers.late, companions.x", "k is 16"]),
         ("sae.companions", {"x": {"k": "4"}}, ["sae.companions.x.k", "integer", "'4'"]),
-        ("sae.companions", {"x": {"seed": -1}}, ["sae.companions.x.seed", "-1"]),
+        ("sae.companions", {"x": {"seed": 1}}, ["unknown key 'sae.companions.x.seed'"]),
         ("sae.companions", {"x": {"variant": "top"}}, ["sae.companions.x.variant", "topk"]),
         (
             "sae.companions",

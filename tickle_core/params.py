@@ -29,7 +29,7 @@ PARAMS_FILE = Path("params.yaml")
 ALIAS_PATTERN = r"^[a-z][a-z0-9_]*$"
 ARCHITECTURE_PATTERN = r"(torchvision|timm)/[\w.]+|[A-Za-z_][\w.]*:[A-Za-z_]\w*"
 # Names that the stage `sae` gives to SAEs itself.
-RESERVED = {"main", "permuted"}
+RESERVED = r"main|permuted|frozen|seed\d+"
 # Sections that are one of several kinds, told apart by their `source`.
 UNIONS = ("dataset", "model")
 
@@ -179,7 +179,13 @@ class Companion(Section):
     k: Positive | None = None
     l1: PositiveReal | None = None
     precision: Precision | None = None
-    seed: Seed | None = None
+
+
+class SaeOfLayer(Section):
+    """What the main SAE of a layer has otherwise than those of the others."""
+
+    latents: Positive | None = None
+    k: Positive | None = None
 
 
 class Sae(Section):
@@ -188,8 +194,10 @@ class Sae(Section):
     variant: Variant
     latents: Positive
     k: Positive
+    layers: dict[Alias, SaeOfLayer]
     l1: PositiveReal
     precision: Precision
+    seeds: Positive
     companions: dict[Alias, Companion]
     tokens: Positive
     batch_size: Positive
@@ -201,13 +209,19 @@ class Sae(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> "Sae":
-        for name, each in {"": self, **self.companions}.items():
-            k, latents = each.k or self.k, each.latents or self.latents
-            if k > latents:
-                whose = f"companions.{name}: " if name else ""
-                raise ValueError(f"{whose}k is {k} but there are only {latents} latents; lower k")
-        for name in RESERVED & self.companions.keys():
-            raise ValueError(f"companions.{name}: this name is taken; choose another")
+        for name in self.companions:
+            if re.fullmatch(RESERVED, name):
+                raise ValueError(f"companions.{name}: this name is taken; choose another")
+        for layer, own in {"": self, **self.layers}.items():
+            for name, each in {"": own, **self.companions}.items():
+                k = each.k or own.k or self.k
+                latents = each.latents or own.latents or self.latents
+                if k > latents:
+                    places = [f"layers.{layer}"] * bool(layer) + [f"companions.{name}"] * bool(name)
+                    where = ", ".join(places) + ": " * bool(places)
+                    raise ValueError(
+                        f"{where}k is {k} but there are only {latents} latents; lower k"
+                    )
         return self
 
 
@@ -311,6 +325,11 @@ class Params(Section):
                     f"layers.{alias} and layers.{by_module[module]} are both {module!r}; keep one"
                 )
             by_module[module] = alias
+        for alias in self.sae.layers:
+            if alias not in self.layers:
+                raise ValueError(
+                    f"sae.layers.{alias}: no alias under layers; {_hint(alias, list(self.layers))}"
+                )
         if self.report.headline_layer not in self.layers:
             raise ValueError(
                 f"report.headline_layer is {self.report.headline_layer!r}, which is no alias "

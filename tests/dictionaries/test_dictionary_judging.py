@@ -12,7 +12,7 @@ from tickle_core.datasets import image_set
 from tickle_core.dictionaries import baselines, judging, stream
 from tickle_core.dictionaries.baselines import Reconstruction
 from tickle_core.dictionaries.components import principal_components
-from tickle_core.dictionaries.judging import Watched
+from tickle_core.dictionaries.judging import Contestant, Watched
 from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.models import splicing
 from tickle_core.models.assembly import assemble
@@ -69,9 +69,17 @@ def exact(acts):
     return Reconstruction(acts, torch.full((len(acts),), acts.shape[1]))
 
 
-def judge(layer, sample, dictionaries, watch=lambda ids: None):
+def judge(layer, sample, dictionaries, watch=lambda ids, tokens: None):
+    contestants = {
+        name: each if isinstance(each, Contestant) else Contestant(each)
+        for name, each in dictionaries.items()
+    }
     components = principal_components(sample)
-    return judging.judge(dictionaries, *layer, components, watch, seed=0)
+    return judging.judge(contestants, *layer, sample, components, watch, seed=0)
+
+
+def fitted(sample, k, latents):
+    return baselines.fit(sample, principal_components(sample), k, latents, 0)
 
 
 def held_out(store):
@@ -94,13 +102,16 @@ def test_splicing_in_the_exact_activation_changes_nothing(layers, sample, module
     store, splice = layers[module]
     assert bool(splice.tail.obstacle) == (module == "layer2.0.conv1")
     found = judge((store, splice), sample, {"exact": exact})
-    spliced = found["dictionaries"]["exact"]
+    spliced = found.dictionaries["exact"]
     assert spliced["fvu"]["value"] == 0
-    assert spliced["kl"]["value"] == 0
-    assert spliced["kl"]["interval"] == [0, 0]
+    assert spliced["kl"] == {"value": 0, "interval": None, "n": 24, "why": spliced["kl"]["why"]}
     assert spliced["agreement"]["value"] == 1
+    assert spliced["agreement"]["interval"][0] > 0.8  # of 24 images
     assert spliced["accuracy_drop"]["value"] == 0
-    assert spliced["accuracy"]["value"] == found["clean_accuracy"]["value"]
+    low, high = spliced["accuracy_drop"]["interval"]
+    assert -0.15 < low < 0 < high < 0.15
+    assert spliced["accuracy"] == found.clean_accuracy
+    assert found.kept["exact"].mean() == pytest.approx(found.clean_accuracy["value"])
 
 
 def test_clean_is_the_network_itself(layers, sample, model, images):
@@ -108,15 +119,15 @@ def test_clean_is_the_network_itself(layers, sample, model, images):
     found = judge((store, splice), sample, {})
     logits = store.logits()[store.test_rows]
     right = logits.argmax(1) == store.labels[store.test_rows]
-    assert found["clean_accuracy"]["value"] == pytest.approx(right.mean())
-    assert found["images"] == len(store.test_rows) == found["clean_accuracy"]["n"]
-    assert found["tokens"] == len(held_out(store))
+    assert found.clean_accuracy["value"] == pytest.approx(right.mean())
+    assert found.images == len(store.test_rows) == found.clean_accuracy["n"]
+    assert found.tokens == len(held_out(store))
 
 
 def test_fvu_is_one_minus_scikit_learns_explained_variance(layers, sample):
     store, splice = layers["layer2"]
     made = random_sae(store.tokens.shape[2])
-    found = judge((store, splice), sample, {"sae": Watched(made, False)})["dictionaries"]["sae"]
+    found = judge((store, splice), sample, {"sae": Watched(made)}).dictionaries["sae"]
     acts = held_out(store)
     codes = made.codes(acts)
     rebuilt = made.decode_codes(codes).detach().numpy()
@@ -125,14 +136,15 @@ def test_fvu_is_one_minus_scikit_learns_explained_variance(layers, sample):
     bias = np.square((acts - rebuilt).mean(0)).sum() / acts.var(0).sum()
     reference = 1 - explained_variance_score(acts, rebuilt, multioutput="variance_weighted")
     assert found["fvu"]["value"] == pytest.approx(reference + bias, rel=1e-4)
-    assert found["fvu"]["interval"][0] < found["fvu"]["value"] < found["fvu"]["interval"][1]
+    assert found["fvu"]["interval"] is None and "too few" in found["fvu"]["why"]  # 24 images
     assert found["l0"]["value"] == pytest.approx(float((codes.values > 0).sum()) / len(acts))
 
 
 def test_kl_and_agreement_are_those_of_the_logits(layers, sample, model):
     store, splice = layers["layer2"]
-    mean = baselines.fit(sample, 2, 8, 0)["mean"].reconstruct
-    found = judge((store, splice), sample, {"mean": mean})["dictionaries"]["mean"]
+    mean = fitted(sample, 2, 8)["mean"].reconstruct
+    judged = judge((store, splice), sample, {"mean": mean})
+    found = judged.dictionaries["mean"]
     shape = (len(store.test_rows), *store.tokens.shape[1:])
     spliced = splice.logits(sample.mean.expand(shape), store.image_ids[store.test_rows])
     clean = torch.from_numpy(store.logits()[store.test_rows])
@@ -146,18 +158,16 @@ def test_kl_and_agreement_are_those_of_the_logits(layers, sample, model):
     assert found["fvu"]["value"] == pytest.approx(1, abs=0.05)
 
 
-def test_the_curve_of_principal_components_meets_the_baselines(layers, sample):
+def test_the_curve_of_principal_components_meets_the_baseline(layers, sample):
     store, splice = layers["layer2"]
-    fitted = baselines.fit(sample, 4, 5, 0)
-    names = ("pca_k", "pca_m")
-    found = judge((store, splice), sample, {name: fitted[name].reconstruct for name in names})
-    curve = {point["components"]: point["fvu"] for point in found["pca_curve"]}
+    pca = fitted(sample, 4, 5)["pca_k"].reconstruct
+    found = judge((store, splice), sample, {"pca_k": pca})
     d = store.tokens.shape[2]
-    assert min(curve) == 1 and max(curve) == d
-    assert list(curve.values()) == sorted(curve.values(), reverse=True)
-    assert curve[4] == pytest.approx(found["dictionaries"]["pca_k"]["fvu"]["value"], rel=1e-4)
-    assert curve[5] == pytest.approx(found["dictionaries"]["pca_m"]["fvu"]["value"], rel=1e-4)
-    assert curve[d] == pytest.approx(0, abs=1e-9)
+    assert len(found.pca_fvu) == d + 1
+    assert (np.diff(found.pca_fvu) <= 0).all()
+    assert found.pca_fvu[0] == pytest.approx(1, abs=0.05)
+    assert found.pca_fvu[4] == pytest.approx(found.dictionaries["pca_k"]["fvu"]["value"], rel=1e-4)
+    assert found.pca_fvu[d] == pytest.approx(0, abs=1e-9)
 
 
 def test_a_permuted_sae_sees_permuted_tokens_and_is_not_spliced(layers, sample):
@@ -170,8 +180,8 @@ def test_a_permuted_sae_sees_permuted_tokens_and_is_not_spliced(layers, sample):
             return super().__call__(acts)
 
     made = random_sae(store.tokens.shape[2])
-    watched = {"sae": Watched(made, False), "null": Spy(made, True)}
-    found = judge((store, splice), sample, watched)["dictionaries"]
+    null = Contestant(Spy(made), permuted=True, spliced=False)
+    found = judge((store, splice), sample, {"sae": Watched(made), "null": null}).dictionaries
     assert found["null"]["kl"] is None
     assert found["null"]["accuracy"] is None
     tokens = held_out(store)
@@ -190,21 +200,33 @@ def test_without_a_common_class_there_is_no_accuracy(layers, sample):
         splice.tail, splice.layer, np.full(COUNT, -1), splice.classifier, splice.images
     )
     found = judge((store, strange), sample, {"exact": exact})
-    assert found["clean_accuracy"] is None
-    assert found["dictionaries"]["exact"]["accuracy_drop"] is None
-    assert found["dictionaries"]["exact"]["agreement"]["value"] == 1
+    assert found.clean_accuracy is None
+    assert found.dictionaries["exact"]["accuracy_drop"] is None
+    assert found.dictionaries["exact"]["agreement"]["value"] == 1
+    assert found.kept["exact"].all() and len(found.kept["exact"]) == found.images
 
 
 def test_blocks_change_nothing(layers, sample, monkeypatch):
     store, splice = layers["layer2"]
     made = random_sae(store.tokens.shape[2])
-    whole = judge((store, splice), sample, {"sae": Watched(made, False)})
+    whole = judge((store, splice), sample, {"sae": Watched(made)})
     monkeypatch.setattr(judging, "BLOCK_TOKENS", 5 * store.tokens.shape[1])
     ids = []
-    parts = judge((store, splice), sample, {"sae": Watched(made, False)}, ids.append)
+    parts = judge(
+        (store, splice), sample, {"sae": Watched(made)}, lambda block, tokens: ids.append(block)
+    )
     assert len(ids) > 2
     np.testing.assert_array_equal(np.concatenate(ids), store.image_ids[store.test_rows])
-    for name, found in parts["dictionaries"]["sae"].items():
+    for name, found in parts.dictionaries["sae"].items():
         assert found["value"] == pytest.approx(
-            whole["dictionaries"]["sae"][name]["value"], rel=1e-5, abs=1e-9
+            whole.dictionaries["sae"][name]["value"], rel=1e-5, abs=1e-9
         )
+
+
+def test_the_drop_is_that_of_the_images_whose_class_is_known():
+    before = np.array([1.0, 1, 1, 0, 0, 1, 1])
+    after = np.array([1.0, 0, 0, 1, 0, 0, 1])
+    known = np.array([True] * 5 + [False] * 2)
+    found = judging.drop(before, after, known)
+    assert (found["value"], found["n"]) == (pytest.approx((2 - 1) / 5), 5)
+    assert judging.drop(before, after)["n"] == 7

@@ -7,8 +7,9 @@ import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from tickle_core.dictionaries import stream, training
-from tickle_core.dictionaries.recipe import MAIN, PERMUTED, recipes
+from tickle_core import params
+from tickle_core.dictionaries import directions, stream, training
+from tickle_core.dictionaries.recipe import FROZEN, MAIN, PERMUTED, of_layer, recipes
 
 VARIANTS = ["topk", "batchtopk", "relu", "jumprelu", "matryoshka"]
 
@@ -54,7 +55,7 @@ def assert_same_bits(one, two):
 
 @pytest.fixture(scope="module")
 def learnt(planted, section, tmp_path_factory):
-    """Every variant and the null of topk, trained on one stream."""
+    """Every variant and the nulls of topk, trained on one stream."""
     companions = {variant: {"variant": variant} for variant in VARIANTS[1:]}
     quick = section(tokens=400_000, batch_size=512, learning_rate=0.005, companions=companions)
     made = recipes(quick, seed=0)
@@ -88,16 +89,53 @@ def test_nothing_is_found_in_permuted_dimensions(planted, learnt):
     assert matched_cosine(atoms, saes[PERMUTED]) < 0.6
 
 
+def test_of_a_frozen_decoder_the_encoder_alone_learns(planted, learnt):
+    """It describes tokens worse than one that learnt, and no planted direction is in it."""
+    store, atoms = planted
+    saes, before = learnt
+    frozen = saes[FROZEN]
+    assert torch.equal(frozen.w_dec, before[FROZEN].w_dec)
+    assert not torch.equal(frozen.w_enc, before[FROZEN].w_enc)
+    assert matched_cosine(atoms, frozen) < 0.6
+    acts = test_tokens(store)
+    assert fvu(frozen, acts) > 3 * fvu(saes["topk"], acts)
+    # Its encoder has learnt to do with it, which began as its transpose.
+    acts = acts[:4000]
+    sample = stream.sample_tokens(store, store.train_rows, 128, seed=0)
+    start = before[FROZEN]
+    start.fold(sample.mean, sample.scale)
+    assert fvu(frozen, acts) < fvu(start, acts)
+
+
+def test_a_frozen_decoder_is_the_random_dictionary(planted, section):
+    _, sample, _ = prepared(planted[0], section())
+    made = recipes(section(), seed=4)[FROZEN]
+    drawn = directions.like_tokens(sample, made.latents, seed=4)
+    torch.testing.assert_close(training.initial(sample, made).w_dec, drawn)
+
+
 def test_a_companion_differs_in_what_it_says_alone(section):
-    companions = {"reseeded": {"seed": 7}, "other": {"variant": "relu", "l1": 0.5, "k": 1}}
-    made = recipes(section(companions=companions), seed=3)
-    assert list(made) == [MAIN, PERMUTED, "reseeded", "other"]
+    companions = {"other": {"variant": "relu", "l1": 0.5, "k": 1}, "same": {"k": 3}}
+    made = recipes(section(companions=companions, seeds=3), seed=3)
+    assert list(made) == [MAIN, "seed1", "seed2", PERMUTED, FROZEN, "other"]
     main = made[MAIN]
-    assert (main.variant, main.seed, main.permuted) == ("topk", 3, False)
+    assert (main.variant, main.seed, main.permuted, main.frozen) == ("topk", 3, False, False)
     assert main.steps == 1_500_000 // 1024
+    assert made["seed2"] == dataclasses.replace(main, seed=5)
     assert made[PERMUTED] == dataclasses.replace(main, permuted=True)
-    assert made["reseeded"] == dataclasses.replace(main, seed=7)
+    assert made[FROZEN] == dataclasses.replace(main, frozen=True)
     assert made["other"] == dataclasses.replace(main, variant="relu", l1=0.5, k=1)
+
+
+def test_a_layer_has_its_own_latents_and_k(section):
+    layers = {"wide": params.SaeOfLayer(latents=500), "sparse": params.SaeOfLayer(k=1)}
+    both = section(layers=layers, companions={"k1": {"k": 1}})
+    found = {alias: recipes(of_layer(both, alias), 0) for alias in ("wide", "sparse", "other")}
+    sizes = {alias: (made[MAIN].latents, made[MAIN].k) for alias, made in found.items()}
+    assert sizes == {"wide": (500, 3), "sparse": (128, 1), "other": (128, 3)}
+    # A companion that a layer's main SAE equals already is not trained twice.
+    assert [("k1" in made) for made in found.values()] == [True, False, True]
+    assert found["wide"]["k1"].latents == 500
 
 
 # A small store, so that passes are short: 1140 tokens to learn from, 12 batches in a pass.
@@ -112,9 +150,9 @@ def small(store_of):
 
 @pytest.fixture
 def all_kinds(section):
-    """Every variant, the null and a bfloat16 one, with a few dead latents on the way."""
+    """Every variant, the nulls and a bfloat16 one, with a few dead latents on the way."""
     companions = {variant: {"variant": variant} for variant in VARIANTS[1:]}
-    companions |= {"rough": {"precision": "bfloat16"}, "narrow": {"latents": 20, "k": 2, "seed": 5}}
+    companions |= {"rough": {"precision": "bfloat16"}, "narrow": {"latents": 20, "k": 2}}
 
     def make(**changes):
         default = {

@@ -104,7 +104,7 @@ def test_what_is_held_out_comes_from_all_over_the_images(store, monkeypatch):
     for seed in range(5):
         _, rest = stream.hold_out(store, seed)
         aside = np.setdiff1d(store.train_rows, rest)
-        assert len(set(aside // 3)) == stream.HELD_OUT_CHUNKS
+        assert len(set(aside // 3)) == stream.DRAWN_CHUNKS
         places.append(aside.tolist())
     assert np.ptp(places) > IMAGES / 2
     assert places[0] != places[1]
@@ -176,3 +176,46 @@ def test_permuted_dimensions_keep_their_values_and_lose_their_relations():
     assert torch.corrcoef(one.T)[apart].abs().max() < 0.06  # 4 / sqrt(5000)
     assert torch.equal(one, two)
     assert not torch.equal(one, other)
+
+
+def sources(permuted):
+    """Of tokens whose values are all their own number: whose value is where, (n, d)."""
+    return permuted.long()
+
+
+@pytest.mark.parametrize("n", [7, 8, 100])
+def test_no_two_values_of_a_token_stay_together(n):
+    tokens = torch.arange(n).float()[:, None].expand(n, 7)
+    for seed in range(20):
+        mixed = sources(stream.permute_dimensions(tokens, np.random.default_rng(seed)))
+        assert all(len(token.unique()) == 7 for token in mixed)
+
+
+@pytest.mark.parametrize("n", [1, 2, 6])
+def test_a_short_batch_is_mixed_with_others(n):
+    tokens = torch.arange(n).float()[:, None].expand(n, 7)
+    others = (100 + torch.arange(20)).float()[:, None].expand(20, 7)
+    for seed in range(20):
+        mixed = stream.permute_dimensions(tokens, np.random.default_rng(seed), others)
+        assert mixed.shape == (n, 7)
+        assert all(len(token.unique()) == 7 for token in sources(mixed))
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_with_too_few_tokens_as_few_values_as_can_be_stay_together(n):
+    tokens = torch.arange(n).float()[:, None].expand(n, 7)
+    for token in sources(stream.permute_dimensions(tokens, np.random.default_rng(0))):
+        _, together = token.unique(return_counts=True)
+        assert len(together) == n and together.max() == -(-7 // n)
+
+
+def test_one_token_cannot_be_permuted():
+    with pytest.raises(ValueError, match="no other"):
+        stream.permute_dimensions(torch.ones(1, 7), np.random.default_rng(0))
+
+
+def test_the_covariance_of_a_sample(store, monkeypatch):
+    monkeypatch.setattr(stream, "BLOCK_BYTES", 8 * D * 7)  # in blocks of seven tokens
+    sample = stream.sample_tokens(store, store.train_rows, 10, seed=0)
+    expected = np.cov(sample.tokens.double().numpy().T, bias=True)
+    np.testing.assert_allclose(sample.covariance.numpy(), expected, rtol=1e-5, atol=1e-6)

@@ -9,6 +9,7 @@ import pytest
 from made_up import (
     TEST_IMAGES,
     WIDTH,
+    pca_curve,
     sae_metrics,
     sae_tables,
     share,
@@ -23,7 +24,7 @@ from tickle_core.datasets import image_set
 from tickle_core.reporting import findings, page
 from tickle_core.results import read_json, write_json
 
-COMPANIONS = {"reseeded": {"seed": 1}, "plain": {"variant": "relu"}}
+COMPANIONS = {"k4": {"k": 4}, "plain": {"variant": "relu", "l1": 0.1}}
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,8 @@ def build(
     for number, alias in enumerate(layers):
         rng = np.random.default_rng(number)
         write_probes(root, rng, alias, len(class_names), grid, prefix, judged)
-        sae = sae_metrics(COMPANIONS if companions is None else companions, spliced_accuracy)
+        changed = COMPANIONS if companions is None else companions
+        sae = sae_metrics(changed, spliced_accuracy, prefix)
         write_json(metrics / "sae" / f"{alias}.json", sae)
         write_dimension(root, alias, len(class_names) if large_classes else 0)
         sites = [1, 4] if grid is None else list(grid)
@@ -110,6 +112,7 @@ def build(
             rng, density, positions=len(prefix) + np.prod(grid) if grid else 4
         )
         latents.to_parquet(folder / "latents.parquet")
+        pca_curve().to_parquet(folder / "pca.parquet")
         top_images.to_parquet(folder / "top_images.parquet")
     return Project(data, metrics, make_settings(layers))
 
@@ -138,8 +141,10 @@ def make_settings(layers):
             variant="topk",
             latents=8,
             k=2,
+            layers={},
             l1=0.1,
             precision="float32",
+            seeds=2,
             companions={name: params.Companion(**change) for name, change in COMPANIONS.items()},
             tokens=100,
             batch_size=10,

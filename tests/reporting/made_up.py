@@ -17,6 +17,14 @@ def share(value):
     return {"value": value, "interval": [value - 0.05, value + 0.05], "n": TEST_IMAGES}
 
 
+def ranged(value):
+    return {"value": value, "range": [value - 0.05, value + 0.05], "n": 2}
+
+
+def drawn(value):
+    return {"value": value, "range": [value - 0.05, value + 0.05], "draws": 5}
+
+
 def write_probes(root, rng, alias, classes, grid, prefix, judged):
     """What the stage `probes` leaves of one layer; without a grid there are four positions."""
     kinds = ["patch", *dict.fromkeys(prefix)]
@@ -77,8 +85,8 @@ def probe_metrics(judged):
     }
 
 
-def sae_metrics(companions, spliced_accuracy):
-    """Main SAE, its null and the companions, each a change of the main one."""
+def sae_metrics(companions, spliced_accuracy, prefix):
+    """Main SAE, another seed, the nulls and the companions, each a change of the main one."""
     count = 0
 
     def judged(fvu, l0, kept):
@@ -94,31 +102,70 @@ def sae_metrics(companions, spliced_accuracy):
     def sae(**change):
         nonlocal count
         count += 1
-        recipe = {"variant": "topk", "latents": 8, "k": 2, "l1": 0.1, "precision": "float32"}
-        return {
-            **recipe,
-            "seed": 0,
-            "steps": 10,
-            "dead_share": {"value": 0.25, "n": 8},
-            **judged(0.2 + 0.01 * count, 2.0 + 0.1 * count, 0.9),
-            **change,
-        }
+        found = judged(0.2 + 0.01 * count, 2.0 + 0.1 * count, 0.9)
+        found["dead_share"] = {**share(0.25), "n": 8}
+        recipe = {"variant": "topk", "latents": 8, "k": 2, "seed": 0, "steps": 10}
+        recipe |= {key: value for key, value in change.items() if key not in found}
+        found |= {key: value for key, value in change.items() if key in found}
+        return {"recipe": recipe, **found}
 
     unspliced = dict.fromkeys(("accuracy", "accuracy_drop", "agreement", "kl"))
-    saes = {"main": sae(), "permuted": sae(fvu=share(0.7), **unspliced)}
-    components = {"zero": 0, "mean": 0, "pca_k": 2, "pca_m": WIDTH, "kmeans": 8, "random": 8}
-    kept = {"zero": 0.1, "mean": 0.2, "pca_k": 0.6, "pca_m": 1.0, "kmeans": 0.5, "random": 0.4}
+    components = {
+        "zero": 0,
+        "mean": 0,
+        "pca_k": 2,
+        "kmeans": 8,
+        "points": 8,
+        "random": 8,
+        "trained": 8,
+    }
+    kept = {"zero": 0.1, "mean": 0.2, "pca_k": 0.6, "kmeans": 0.5, "points": 0.95, "random": 0.4}
+    kept["trained"] = 0.97
+    baselines = {
+        name: {"components": components[name], **judged(1.05 - kept[name], 1.0, kept[name])}
+        for name in components
+    }
+    main = sae()
+    for key, null in {"fvu": "random", "accuracy_drop": "mean", "agreement": "mean"}.items():
+        if main[key]:
+            main[key] = {**main[key], "null": baselines[null][key]}
+    saes = {
+        "main": main,
+        "seed1": sae(seed=1),
+        "permuted": sae(fvu=share(0.7), **unspliced),
+        "frozen": sae(fvu=share(0.5)),
+    }
+    kinds = [*dict.fromkeys(prefix), "patch"]
+    kind = {"positions": 1, "fvu": share(0.2), "l0": share(2.0), "firing_share": share(0.9)}
+    keys = ["fvu", "agreement", "kl", *["accuracy_drop"] * spliced_accuracy]
     return {
         "images": TEST_IMAGES,
         "tokens": 4 * TEST_IMAGES,
         "clean_accuracy": share(0.9) if spliced_accuracy else None,
         "saes": saes | {name: sae(**change) for name, change in companions.items()},
-        "baselines": {
-            name: {"components": components[name], **judged(1.05 - kept[name], 1.0, kept[name])}
-            for name in components
+        "baselines": baselines,
+        "seeds": {key: ranged(main[key]["value"]) for key in keys},
+        "stability": {
+            "cosine": {
+                **ranged(0.8),
+                "null": drawn(0.4),
+                "data": drawn(0.6),
+                "before": ranged(0.7),
+            },
+            "excess": ranged(0.67),
+            "alike": {**ranged(0.2), "null": drawn(0.1)},
+            "codes": {**ranged(0.6), "null": drawn(0.1)},
         },
-        "pca_curve": [{"components": c, "fvu": 1 - c / WIDTH} for c in (1, 2, 4, WIDTH)],
-        "stability": {**share(0.8), "before": 0.3, "companion": "reseeded"},
+        "pca_advantage": share(-0.3),
+        "fit": {
+            "images": 30,
+            "tokens_per_latent": 15,
+            "fvu_train": share(0.15),
+            "excess": share(0.4),
+            "images_wanted": 120,
+        },
+        "layer": {"offset": share(0.7), "largest_tokens": {**share(0.1), "null": drawn(0.08)}},
+        "kinds": dict.fromkeys(kinds, kind) if prefix else None,
         "probe": {
             "latents": share(0.8),
             "activations": share(0.85),
@@ -343,6 +390,11 @@ def write_dimension(root, alias, classes):
     of_classes.to_parquet(folder / "classes.parquet")
     draws = pd.DataFrame([sample, sample | {"value": 2.7}] if classes else [], columns=columns[1:])
     draws.to_parquet(folder / "any_class.parquet")
+
+
+def pca_curve():
+    """FVU with so many principal components: none is left with all of them."""
+    return pd.DataFrame({"components": c, "fvu": 1 - c / WIDTH} for c in range(WIDTH + 1))
 
 
 def sae_tables(rng, density, positions):

@@ -87,8 +87,10 @@ def test_thirty_layers_fit_into_every_figure(make_project):
             dimension.spectrum_figure(many("dimension"), thirty(found.spectra), 0.95),
             probes.accuracy_figure(many("probes")),
             probes.position_figure(many("probes"), thirty(found.probe_positions)),
-            sae_figures.frontier_figure(many("sae")),
+            sae_figures.frontier_figure(many("sae"), thirty(found.pca)),
+            sae_figures.seeds_figure(many("sae")),
             sae_figures.splice_figure(many("sae")),
+            sae_figures.stability_figure(many("sae")),
             sae_figures.meaning_figure(many("sae")),
         ):
             figure.draw_without_rendering()
@@ -104,13 +106,14 @@ def points(axes):
 
 
 def test_the_frontier_of_a_single_autoencoder(make_project):
-    layers = make_project(companions={}).read().metrics["sae"]
+    found = make_project(companions={}).read()
+    layers = found.metrics["sae"]
     with fixed_style():
-        figure = sae_figures.frontier_figure(layers)
+        figure = sae_figures.frontier_figure(layers, found.pca)
         figure.draw_without_rendering()
     late = layers["late"]
-    drawn = [late["saes"]["main"], late["saes"]["permuted"]]
-    drawn += [late["baselines"]["kmeans"], late["baselines"]["random"]]
+    drawn = [late["saes"][name] for name in ("main", "seed1", "permuted", "frozen")]
+    drawn += [late["baselines"][name] for name in ("kmeans", "random", "points", "trained")]
     expected = {(each["l0"]["value"], each["fvu"]["value"]) for each in drawn}
     assert set(points(figure.axes[1])) == expected
     low, high = figure.axes[1].get_ylim()
@@ -121,22 +124,22 @@ def test_the_frontier_of_a_single_autoencoder(make_project):
 def test_many_companions_are_all_drawn_and_named_once_per_variant(make_project):
     variants = ("topk", "batchtopk", "jumprelu", "matryoshka", "relu")
     companions = {f"{v}{n}": {"variant": v, "latents": 2**n} for v in variants for n in range(3)}
-    layers = make_project(companions=companions).read().metrics["sae"]
+    found = make_project(companions=companions).read()
     with fixed_style():
-        figure = sae_figures.frontier_figure(layers)
+        figure = sae_figures.frontier_figure(found.metrics["sae"], found.pca)
         figure.draw_without_rendering()
-    assert len(points(figure.axes[0])) == len(companions) + 4
+    assert len(points(figure.axes[0])) == len(companions) + 8
     assert legend_of(figure)[1:6] == list(variants)
     assert len(set(legend_of(figure))) == len(legend_of(figure))
 
 
 def test_a_silent_autoencoder_has_no_place_on_the_frontier(make_project):
-    layers = make_project(companions={"silent": {"l0": {"value": 0.0, "interval": [0.0, 0.0]}}})
-    layers = layers.read().metrics["sae"]
+    project = make_project(companions={"silent": {"l0": {"value": 0.0, "interval": None}}})
+    found = project.read()
     with fixed_style():
-        figure = sae_figures.frontier_figure(layers)
+        figure = sae_figures.frontier_figure(found.metrics["sae"], found.pca)
         figure.draw_without_rendering()
-    assert len(points(figure.axes[0])) == 4
+    assert len(points(figure.axes[0])) == 8
 
 
 def test_splicing_without_accuracy_shows_agreement(make_project):

@@ -111,9 +111,10 @@ def test_every_autoencoder_and_baseline_of_every_layer_has_a_row(make_project):
     }
     layers = make_project(companions=companions).read().metrics["sae"]
     rows = sae_tables.dictionary_table(layers).rows
-    assert len(rows) == len({(row["layer"], row["dictionary"]) for row in rows}) == 2 * 11
+    assert len(rows) == len({(row["layer"], row["dictionary"]) for row in rows}) == 2 * 14
     late = [row["dictionary"] for row in rows if row["layer"] == "late"]
-    assert late[:5] == ["main", "plain", "also", "half", "permuted dimensions"]
+    assert late[:5] == ["main", "seed1", "plain", "also", "half"]
+    assert set(late[5:7]) == set(sae_tables.NULLS.values())
     by_name = {row["dictionary"]: row for row in rows if row["layer"] == "late"}
     assert by_name["half"]["variant"] == "topk, bfloat16"
     # What k is says nothing about this variant; its penalty does.

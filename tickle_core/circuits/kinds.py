@@ -4,6 +4,7 @@ Which parts move the network furthest, a screen says: the first-order change of 
 at the image that is patched.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,9 +12,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from tickle_core.circuits.matching import matched
 from tickle_core.circuits.units import Units
 
+NEAREST = 10  # in log activity, of which a random draw takes one
 TINY = np.finfo(np.float64).tiny  # activity of units that have none: it must have a logarithm
 
 
@@ -125,6 +126,43 @@ def one_direction(along: torch.Tensor, by_chance: torch.Tensor) -> Kind:
         return Patched(replaced(batch, along), replaced(batch, by_chance))
 
     return Kind(1, along.shape[1], patch)
+
+
+def matched(
+    activity: np.ndarray,
+    chosen: np.ndarray,
+    others: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """For each chosen unit another one that is about as active, none of them twice.
+
+    The chosen take their turn in the order given, as long as others are left.
+
+    Parameters
+    ----------
+    activity
+        (units,), all positive for the units in question.
+    chosen, others
+        Units; `others` are what may be taken.
+    rng
+        Takes a random one of the 10 nearest in log activity that are left.
+
+    Returns
+    -------
+    np.ndarray
+        (min(chosen, others),) units; the i-th is matched to chosen[i].
+    """
+    order = others[np.argsort(activity[others], kind="stable")]
+    units, levels = order.tolist(), np.log(activity[order]).tolist()
+    taken = []
+    for level in np.log(activity[chosen[: len(others)]]).tolist():
+        place = bisect_left(levels, level)
+        window = range(max(0, place - NEAREST), min(len(levels), place + NEAREST))
+        near = sorted(window, key=lambda at, level=level: abs(levels[at] - level))[:NEAREST]
+        at = near[rng.integers(len(near))]
+        taken.append(units.pop(at))
+        levels.pop(at)
+    return np.array(taken, dtype=np.int64)
 
 
 def _with_units_of(units: Units, batch: Batch, numbers: torch.Tensor) -> torch.Tensor:

@@ -55,7 +55,7 @@ def trace(
 ) -> dict[str, Any] | None:
     """Restore the sites of a layer one by one, for pairs of held-out images.
 
-    Means over pairs are ratios of sums, their intervals percentile bootstraps over pairs. The peak
+    Means over pairs are ratios of sums, their intervals those of `statistics.ratio_intervals` over pairs. The peak
     is measured at the site that the screen finds best for a pair, so that it is no maximum of what
     is measured; so is that of the null, by the stranger's screen. Memory: the tokens of three
     images, a few times the activations of a batch, and four numbers per pair and site.
@@ -136,18 +136,15 @@ def _summary(found: list[Traced], seed: int) -> dict[str, Any]:
     way = np.array([each.way for each in found])
     restored = np.stack([each.restored for each in found])
     null = np.stack([each.null for each in found])
-    drawn_way = statistics.resampled_means(way, seed)
 
-    def share(values: np.ndarray) -> dict[str, Any] | None:
-        draws = statistics.resampled_means(values, seed) / drawn_way
-        return pairing.estimate(values.sum() / way.sum(), draws, len(found))
+    def share(values: np.ndarray) -> dict[str, Any]:
+        return statistics.ratio_estimate(values, way, seed)
 
-    drawn = statistics.resampled_means(restored, seed) / drawn_way[:, None]
-    low, high = zip(*map(statistics.percentile_interval, drawn.T), strict=True)
+    low, high = statistics.ratio_intervals(restored, way, seed)
     return {
         "recovered": (restored.sum(0) / way.sum()).tolist(),
-        "low": list(low),
-        "high": list(high),
+        "low": [None if np.isnan(end) else end for end in low.tolist()],
+        "high": [None if np.isnan(end) else end for end in high.tolist()],
         "null": (null.sum(0) / way.sum()).tolist(),
         "peak": share(np.array([each.restored[each.screen.argmax()] for each in found])),
         "peak_null": share(np.array([each.null[each.null_screen.argmax()] for each in found])),

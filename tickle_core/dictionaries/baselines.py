@@ -3,9 +3,9 @@
 zero     0                                      what is lost if the layer says nothing
 mean     the mean of the sample                 what is lost if it says the same of all tokens
 pca_k    mean + projection on the k first principal components
-pca_m    the same with as many as there are latents; exact once they span the space
 kmeans   the nearest of as many centroids as there are latents
-random   k of as many random directions as there are latents, with the best coefficients
+points   k of as many train tokens as there are latents, by orthogonal matching pursuit
+random   the same of random directions that are spread as the tokens are
 """
 
 from collections.abc import Callable
@@ -18,16 +18,13 @@ from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 from torch.nn import functional as F
 
-from tickle_core.dictionaries import selection
-from tickle_core.dictionaries.components import PrincipalComponents, principal_components
+from tickle_core.dictionaries import directions, selection
+from tickle_core.dictionaries.components import PrincipalComponents
+from tickle_core.dictionaries.pursuit import pursue
 from tickle_core.dictionaries.stream import Sample
 
-BLOCK_BYTES = 64 * 2**20
 # Of Lloyd's iteration. Ten more lowered the error on layers of a ResNet by 1 % of it.
 PASSES = 10
-# On the diagonal of the normal equations, whose directions have unit norm: without it they have
-# no single solution where there are more directions than dimensions.
-RIDGE = 1e-8
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,9 @@ class Baseline:
     reconstruct: Callable[[torch.Tensor], Reconstruction]
 
 
-def fit(sample: Sample, k: int, latents: int, seed: int) -> dict[str, Baseline]:
+def fit(
+    sample: Sample, pca: PrincipalComponents, k: int, latents: int, seed: int
+) -> dict[str, Baseline]:
     """Fit all of them to a sample of train tokens.
 
     The fit of k-means dominates: PASSES passes of n * latents * d multiplications each. Memory is
@@ -76,27 +75,29 @@ def fit(sample: Sample, k: int, latents: int, seed: int) -> dict[str, Baseline]:
     latents
         The number of its latents, at least k.
     seed
-        Of the first centroids and of the random directions.
+        Of the first centroids, of the tokens and of the random directions.
 
     Returns
     -------
     dict
-        By the names zero, mean, pca_k, pca_m, kmeans, random.
+        By the names zero, mean, pca_k, kmeans, points, random.
     """
     d = sample.tokens.shape[1]
-    rng = np.random.default_rng(seed)
-    pca = principal_components(sample)
     centroids = k_means(sample, latents, seed)
-    normal = torch.from_numpy(rng.standard_normal((latents, d), dtype=np.float32))
-    directions = F.normalize(normal).to(sample.mean.device)
+    points = F.normalize(_distinct_tokens(sample, latents, seed))
     return {
         "zero": Baseline(0, partial(_constant, torch.zeros_like(sample.mean))),
         "mean": Baseline(0, partial(_constant, sample.mean)),
         "pca_k": Baseline(min(k, d), partial(_project, pca, min(k, d))),
-        "pca_m": Baseline(min(latents, d), partial(_project, pca, min(latents, d))),
         "kmeans": Baseline(len(centroids), partial(_quantize, sample.mean, centroids)),
-        "random": Baseline(latents, partial(_pursue, sample.mean, directions, k)),
+        "points": pursuit(sample.mean, points, k),
+        "random": pursuit(sample.mean, directions.like_tokens(sample, latents, seed), k),
     }
+
+
+def pursuit(centre: torch.Tensor, dictionary: torch.Tensor, k: int) -> Baseline:
+    """Orthogonal matching pursuit of a token by k directions (m, d), from a point (d,) on."""
+    return Baseline(len(dictionary), partial(_pursue, centre, dictionary, k))
 
 
 def k_means(sample: Sample, count: int, seed: int) -> torch.Tensor:
@@ -110,15 +111,22 @@ def k_means(sample: Sample, count: int, seed: int) -> torch.Tensor:
     torch.Tensor
         (count, d), or as many as there are distinct tokens.
     """
+    drawn = _distinct_tokens(sample, count, seed).cpu().numpy()
+    acts = (sample.tokens - sample.mean).cpu().numpy()
+    # One thread: several add to the centroids in whatever order they come.
+    with threadpool_limits(limits=1):
+        fitted = KMeans(len(drawn), init=drawn, n_init=1, max_iter=PASSES).fit(acts)
+    return torch.from_numpy(fitted.cluster_centers_).to(sample.mean.device)
+
+
+def _distinct_tokens(sample: Sample, count: int, seed: int) -> torch.Tensor:
+    """Random tokens of the sample around its mean, no two alike: (count, d), or all there are."""
     acts = (sample.tokens - sample.mean).cpu().numpy()
     as_bytes = np.ascontiguousarray(acts).view(f"V{acts.itemsize * acts.shape[1]}")
     distinct = np.unique(as_bytes[:, 0], return_index=True)[1]
     rng = np.random.default_rng(seed)
     drawn = rng.choice(distinct, min(count, len(distinct)), replace=False)
-    # One thread: several add to the centroids in whatever order they come.
-    with threadpool_limits(limits=1):
-        fitted = KMeans(len(drawn), init=acts[drawn], n_init=1, max_iter=PASSES).fit(acts)
-    return torch.from_numpy(fitted.cluster_centers_).to(sample.mean.device)
+    return torch.from_numpy(acts[drawn]).to(sample.mean.device)
 
 
 def _nearest(acts: torch.Tensor, centroids: torch.Tensor) -> torch.Tensor:
@@ -142,26 +150,10 @@ def _quantize(mean: torch.Tensor, centroids: torch.Tensor, acts: torch.Tensor) -
 
 
 def _pursue(
-    mean: torch.Tensor, directions: torch.Tensor, k: int, acts: torch.Tensor
+    centre: torch.Tensor, dictionary: torch.Tensor, k: int, acts: torch.Tensor
 ) -> Reconstruction:
-    """The k directions with the largest inner products, and their least-squares coefficients.
-
-    They are chosen as an SAE chooses its latents, but no encoder could do better with them than
-    the coefficients, which may be negative.
-    """
-    no_bias = directions.new_zeros(len(directions))
-    token_bytes = 8 * k * (k + acts.shape[1])
-    parts = []
-    for part in (acts - mean).split(max(1, BLOCK_BYTES // token_bytes)):
-        blocks = selection.pre_activations(part, directions, no_bias, "float32")
-        columns = selection.top_k_pattern(blocks, k).columns.view(-1, k)
-        chosen = directions[columns].double()  # (b, k, d)
-        gram = chosen @ chosen.mT
-        gram.diagonal(dim1=1, dim2=2).add_(RIDGE)
-        inner = chosen @ part.double()[:, :, None]
-        weights = torch.cholesky_solve(inner, torch.linalg.cholesky(gram))
-        parts.append((weights.mT @ chosen)[:, 0].float())
-    return Reconstruction(torch.cat(parts) + mean, _active(acts, k))
+    rebuilt, active = pursue(dictionary, k, acts - centre)
+    return Reconstruction(rebuilt + centre, active)
 
 
 def _active(acts: torch.Tensor, count: int) -> torch.Tensor:

@@ -7,8 +7,6 @@ from torch.nn import functional as F
 
 from tickle_core.dictionaries.stream import Sample
 
-BLOCK_BYTES = 64 * 2**20  # of tokens widened to float64 at once
-
 
 @dataclass(frozen=True)
 class PrincipalComponents:
@@ -40,14 +38,6 @@ class PrincipalComponents:
 
 
 def principal_components(sample: Sample) -> PrincipalComponents:
-    """Eigenvectors of the sample's covariance, which is summed and decomposed in float64.
-
-    Not for a device that has no float64 (MPS).
-    """
-    d = sample.tokens.shape[1]
-    squares = sample.mean.new_zeros(d, d, dtype=torch.float64)
-    for tokens in sample.tokens.split(max(1, BLOCK_BYTES // (8 * d))):
-        around = (tokens - sample.mean).double()
-        squares.addmm_(around.T, around)
-    ascending = torch.linalg.eigh(squares).eigenvectors
+    """Eigenvectors of the sample's covariance, in float64."""
+    ascending = torch.linalg.eigh(sample.covariance).eigenvectors
     return PrincipalComponents(sample.mean, ascending.T.flip(0).float().contiguous())

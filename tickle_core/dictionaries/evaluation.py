@@ -1,6 +1,6 @@
 """Everything that is reported of the SAEs of a layer."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,20 +9,23 @@ import torch
 
 from tickle_core import logistic, streams
 from tickle_core.activations.store import ActivationStore
-from tickle_core.dictionaries import baselines, meaning, probing, training
+from tickle_core.dictionaries import baselines, directions, fit, meaning, probing
 from tickle_core.dictionaries.components import principal_components
-from tickle_core.dictionaries.judging import Watched, judge
+from tickle_core.dictionaries.judging import Contestant, Watched, drop, judge
 from tickle_core.dictionaries.latents import LatentStatistics, strongest
 from tickle_core.dictionaries.recipe import MAIN
 from tickle_core.dictionaries.sae import SparseAutoencoder
-from tickle_core.dictionaries.stability import stability
+from tickle_core.dictionaries.seeds import Seeds
 from tickle_core.dictionaries.stream import Sample
+from tickle_core.dictionaries.token_kinds import TokenKinds, TokenSizes
 from tickle_core.dictionaries.training import Trained
 from tickle_core.models.splicing import Splice
 from tickle_core.progress import progress
+from tickle_core.statistics import drawn, proportion
 
 SHUFFLES = 100  # of the labels, behind each latent's null
 PROBE_IMAGES = 4000  # train images that the probe of latents is fitted on
+REDRAWS = 2  # further random dictionaries: how much one draw says
 
 
 @dataclass(frozen=True)
@@ -33,23 +36,30 @@ class Evaluation:
     ----------
     metrics
         JSON-ready: what `judging.judge` finds of the SAEs (`saes`, with their recipes and dead
-        shares) and of the `baselines`; `stability`, `probe`, `classes`.
+        shares) and of the `baselines`, and how the former differ between `seeds`; `stability`;
+        `pca_advantage`, what more images are right with PCA than with the main SAE in the layer's
+        place; `fit` to train images; the `layer` and its `kinds` of token; `probe`, `classes`.
     latents
         Of the main SAE, one row per latent: density, mean, mean_square, max; top_class and
-        purity of its top images; best_class, auc and auc_null.
+        purity of its top images; best_class, auc and auc_null; density_<kind>, that among each
+        kind of token.
     top_images
         Of the main SAE, one row per latent and rank: image_id, position (of the strongest
         token), value.
+    pca
+        components, fvu: with so many principal components.
     """
 
     metrics: dict[str, Any]
     latents: pd.DataFrame
     top_images: pd.DataFrame
+    pca: pd.DataFrame
 
 
 def evaluate(
     trained: dict[str, Trained],
     sample: Sample,
+    rows: np.ndarray,
     store: ActivationStore,
     splice: Splice,
     top: int,
@@ -63,50 +73,116 @@ def evaluate(
         By name; `recipe.MAIN` is among them.
     sample
         Train tokens, for the baselines.
+    rows
+        Rows of the store that the SAEs learnt from.
     top
         How many of its strongest images are kept per latent.
     """
     main = trained[MAIN]
-    others = baselines.fit(sample, main.recipe.k, main.recipe.latents, seed)
-    watched = {name: Watched(each.sae, each.recipe.permuted) for name, each in trained.items()}
-    statistics = LatentStatistics(main.recipe.latents, top, sample.mean.device)
-    strengths = _Strengths(store, seed)
+    k, latents = main.recipe.k, main.recipe.latents
+    pca = principal_components(sample)
+    others = baselines.fit(sample, pca, k, latents, seed)
+    others["trained"] = baselines.pursuit(main.sae.b_dec, main.sae.w_dec, k)
+    redrawn = {
+        f"random{draw}": baselines.pursuit(
+            sample.mean, directions.like_tokens(sample, latents, seed + draw), k
+        )
+        for draw in range(1, REDRAWS + 1)
+    }
+    watched = {name: Watched(each.sae) for name, each in trained.items()}
+    contestants = {
+        name: Contestant(watched[name], each.recipe.permuted, spliced=not each.recipe.permuted)
+        for name, each in trained.items()
+    }
+    contestants |= {name: Contestant(each.reconstruct) for name, each in others.items()}
+    contestants |= {
+        name: Contestant(each.reconstruct, spliced=False) for name, each in redrawn.items()
+    }
+    statistics = LatentStatistics(latents, top, sample.mean.device)
+    strengths, sizes = _Strengths(store, seed), TokenSizes(sample)
+    kinds = TokenKinds(store.prefix, store.tokens.shape[1], sample.mean, latents)
+    alike = {name: each for name, each in trained.items() if _differs_in_seed(each, main)}
+    seeds = Seeds(alike, watched, store, seed)
 
-    def watch(image_ids: np.ndarray) -> None:
-        strengths.add(image_ids, statistics.add(watched[MAIN].codes, image_ids))
+    def watch(image_ids: np.ndarray, tokens: torch.Tensor) -> None:
+        main = watched[MAIN]
+        strengths.add(image_ids, statistics.add(main.codes, image_ids))
+        kinds.add(tokens, main.rebuilt.view_as(tokens), main.codes)
+        sizes.add(tokens)
+        seeds.add(image_ids)
 
-    judged = judge(
-        watched | {name: each.reconstruct for name, each in others.items()},
-        store,
-        splice,
-        principal_components(sample),
-        watch,
-        seed,
-    )
-    found = judged.pop("dictionaries")
-    tokens = judged["tokens"]
+    judged = judge(contestants, store, splice, sample, pca, watch, seed)
+    found = judged.dictionaries
+    draws = [found[name]["fvu"]["value"] for name in ("random", *redrawn)]
+    found["random"]["fvu"] |= {key: drawn(draws)[key] for key in ("range", "draws")}
     table, classes = _meaning(statistics, strengths, splice, seed)
-    metrics = judged | {
+    metrics = {
+        "images": judged.images,
+        "tokens": judged.tokens,
+        "clean_accuracy": judged.clean_accuracy,
         "saes": {
             name: {
-                **asdict(each.recipe),
-                "steps": each.steps,
+                "recipe": _recipe(each),
                 **found[name],
-                "dead_share": {
-                    "value": float((~watched[name].fired).double().mean()),
-                    "n": tokens,
-                },
+                "dead_share": _dead_share(watched[name]),
             }
             for name, each in trained.items()
         },
         "baselines": {
             name: {"components": each.components, **found[name]} for name, each in others.items()
         },
-        "stability": _stability(trained, sample, seed),
+        "seeds": seeds.spread(found),
+        "stability": seeds.stability(sample),
+        "pca_advantage": drop(judged.kept["pca_k"], judged.kept[MAIN]),
+        "fit": fit.metrics(main, found[MAIN]["fvu"], store, rows, seed),
+        "layer": {"offset": _offset(found["zero"]["fvu"]), "largest_tokens": sizes.share(seed)},
+        "kinds": kinds.metrics(seed) if store.prefix else None,
         "probe": _probe(main.sae, store, strengths, seed),
         "classes": classes,
     }
-    return Evaluation(metrics, table, statistics.top_images())
+    _add_nulls(metrics)
+    if store.prefix:
+        table = table.assign(**kinds.densities())
+    curve = pd.DataFrame({"components": np.arange(len(judged.pca_fvu)), "fvu": judged.pca_fvu})
+    return Evaluation(metrics, table, statistics.top_images(), curve)
+
+
+def _differs_in_seed(one: Trained, other: Trained) -> bool:
+    """At most in that."""
+    return replace(one.recipe, seed=other.recipe.seed) == other.recipe
+
+
+def _recipe(trained: Trained) -> dict[str, Any]:
+    """What tells an SAE from the others, and from how many batches it learnt."""
+    recipe = trained.recipe
+    keys = ["variant", "latents", "k", "seed"]
+    keys += ["l1"] * (recipe.variant == "relu") + ["precision"] * (recipe.precision != "float32")
+    return {key: getattr(recipe, key) for key in keys} | {"steps": trained.steps}
+
+
+def _dead_share(watched: Watched) -> dict[str, Any]:
+    return proportion(int((~watched.fired).sum()), len(watched.fired))
+
+
+def _offset(zero: dict[str, Any]) -> dict[str, Any]:
+    """||mean|| / ||sd|| of the tokens: the FVU of saying zero is one more than its square."""
+    ends = [zero["value"], *(zero["interval"] or [])]
+    value, *interval = (max(0.0, end - 1) ** 0.5 for end in ends)
+    return zero | {"value": value, "interval": interval or None}
+
+
+def _add_nulls(metrics: dict[str, Any]) -> None:
+    """Beside what the main SAE reaches, what is reached where there is nothing to find."""
+    main, others = metrics["saes"][MAIN], metrics["baselines"]
+    for key, null in {
+        "fvu": "random",
+        "accuracy": "mean",
+        "accuracy_drop": "mean",
+        "agreement": "mean",
+        "kl": "mean",
+    }.items():
+        if main[key]:
+            main[key] = main[key] | {"null": others[null][key]}
 
 
 class _Strengths:
@@ -142,20 +218,6 @@ def _meaning(
     table["top_class"] = table["top_class"].fillna("")
     table = table.merge(matched.rename(columns={"best": "best_class"}), on="latent")
     return table, meaning.summary(matched)
-
-
-def _stability(trained: dict[str, Trained], sample: Sample, seed: int) -> dict[str, Any] | None:
-    """How much of the main dictionary the first companion finds that began elsewhere."""
-    main = trained[MAIN]
-    for name, each in trained.items():
-        if name != MAIN and each.recipe == replace(main.recipe, seed=each.recipe.seed):
-            begun = [training.initial(sample, twin.recipe).w_dec for twin in (main, each)]
-            return {
-                **stability(main.sae.w_dec, each.sae.w_dec, seed),
-                "before": stability(*begun, seed)["value"],
-                "companion": name,
-            }
-    return None
 
 
 def _probe(

@@ -1,14 +1,17 @@
 """What one of the SAEs of a stage is: the section of params.yaml with what a companion changes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tickle_core import params
 from tickle_core.dictionaries.sae import Variant
 from tickle_core.dictionaries.selection import Precision
 
 MAIN = "main"
-# The null: the main SAE once more, on tokens whose dimensions were permuted independently.
+# Nulls: the main SAE once more, on tokens whose dimensions were permuted independently;
 PERMUTED = "permuted"
+# and with a decoder that stays as it was drawn, at random but spread as the tokens are.
+FROZEN = "frozen"
+SEED = "seed"  # and a number
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Recipe:
         Of the product that decides which latents are active during training.
     permuted
         Whether each dimension of its tokens is shuffled by itself.
+    frozen
+        Whether its decoder is drawn and stays as it is, and the encoder alone learns.
     tokens, batch_size, learning_rate, dead_after, patience
         As in params.yaml.
     """
@@ -39,6 +44,7 @@ class Recipe:
     seed: int
     precision: Precision
     permuted: bool
+    frozen: bool
     tokens: int
     batch_size: int
     learning_rate: float
@@ -51,28 +57,44 @@ class Recipe:
         return max(1, self.tokens // self.batch_size)
 
 
+def of_layer(section: params.Sae, alias: str) -> params.Sae:
+    """The section as it holds for one layer."""
+    own = section.layers.get(alias, params.SaeOfLayer())
+    return section.model_copy(update={"layers": {}, **own.model_dump(exclude_none=True)})
+
+
 def recipes(section: params.Sae, seed: int) -> dict[str, Recipe]:
-    """The SAEs that a stage trains: the main one, its null, and the companions by name."""
-    base = {
-        "variant": section.variant,
-        "latents": section.latents,
-        "k": section.k,
-        "l1": section.l1,
-        "seed": seed,
-        "precision": section.precision,
-    }
-    shared = {
-        "tokens": section.tokens,
-        "batch_size": section.batch_size,
-        "learning_rate": section.learning_rate,
-        "dead_after": section.dead_after,
-        "patience": section.patience,
-    }
-    made = {
-        MAIN: Recipe(**base, **shared, permuted=False),
-        PERMUTED: Recipe(**base, **shared, permuted=True),
-    }
+    """The SAEs that a stage trains for a layer, by name.
+
+    The main one; `seed1`, `seed2`, ..., which begin elsewhere; its nulls; and the companions. One
+    that comes out as the main one is left out.
+
+    Parameters
+    ----------
+    section
+        As `of_layer` gives it.
+    """
+    main = Recipe(
+        variant=section.variant,
+        latents=section.latents,
+        k=section.k,
+        l1=section.l1,
+        seed=seed,
+        precision=section.precision,
+        permuted=False,
+        frozen=False,
+        tokens=section.tokens,
+        batch_size=section.batch_size,
+        learning_rate=section.learning_rate,
+        dead_after=section.dead_after,
+        patience=section.patience,
+    )
+    made = {MAIN: main}
+    for number in range(1, section.seeds):
+        made[f"{SEED}{number}"] = replace(main, seed=seed + number)
+    made |= {PERMUTED: replace(main, permuted=True), FROZEN: replace(main, frozen=True)}
     for name, companion in section.companions.items():
-        changed = base | companion.model_dump(exclude_none=True)
-        made[name] = Recipe(**changed, **shared, permuted=False)
+        changed = replace(main, **companion.model_dump(exclude_none=True))
+        if changed != main:
+            made[name] = changed
     return made

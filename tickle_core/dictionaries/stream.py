@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -12,10 +13,11 @@ from tickle_core.errors import TickleError
 
 SAMPLE_TOKENS = 65_536
 SAMPLE_BYTES = 128 * 2**20
+BLOCK_BYTES = 64 * 2**20  # of tokens widened to float64 at once
 SAMPLE_SEED = 1_000_003  # added to the seed
 HELD_OUT_TOKENS = 8192
 HELD_OUT_SHARE = 0.05
-HELD_OUT_CHUNKS = 8
+DRAWN_CHUNKS = 8
 
 
 def token_batches(
@@ -80,6 +82,16 @@ class Sample:
         """Activations (n, d) centred and scaled: their mean squared norm becomes about 1."""
         return (acts - self.mean).div_(self.scale)
 
+    @cached_property
+    def covariance(self) -> torch.Tensor:
+        """(d, d) float64, with n in the denominator. Not for a device without float64 (MPS)."""
+        n, d = self.tokens.shape
+        squares = self.mean.new_zeros(d, d, dtype=torch.float64)
+        for tokens in self.tokens.split(max(1, BLOCK_BYTES // (8 * d))):
+            around = (tokens - self.mean).double()
+            squares.addmm_(around.T, around)
+        return squares / n
+
     def to(self, device: torch.device) -> "Sample":
         """The same on another device."""
         return Sample(self.tokens.to(device), self.mean.to(device), self.scale.to(device))
@@ -113,8 +125,6 @@ def sample_tokens(store: ActivationStore, rows: np.ndarray, least: int, seed: in
 def hold_out(store: ActivationStore, seed: int) -> tuple[torch.Tensor, np.ndarray]:
     """Set a few images of the train split aside, on which training is watched.
 
-    They come from several random chunks, so that sorted images do not make them alike.
-
     Returns
     -------
     tuple
@@ -133,28 +143,62 @@ def hold_out(store: ActivationStore, seed: int) -> tuple[torch.Tensor, np.ndarra
             "least: raise extract.train_images or add images"
         )
     wanted = max(1, min(int(HELD_OUT_SHARE * len(rows)), -(-HELD_OUT_TOKENS // positions)))
+    taken, tokens = draw_images(store, rows, wanted, seed)
+    return tokens.flatten(0, 1), np.setdiff1d(rows, taken)
+
+
+def draw_images(
+    store: ActivationStore, rows: np.ndarray, count: int, seed: int
+) -> tuple[np.ndarray, torch.Tensor]:
+    """Draw `count` of the given ascending rows, from several random chunks, and their tokens.
+
+    Sorted images are alike within a chunk, and reading all chunks for a few images each would
+    take as long as reading everything.
+
+    Returns
+    -------
+    tuple
+        Row numbers (count,), and raw tokens (count, positions, d) float32.
+    """
     rng = np.random.default_rng(seed)
     taken, tokens = [], []
-    parts = min(HELD_OUT_CHUNKS, len(np.unique(rows // store.tokens.chunks[0])))
+    parts = min(DRAWN_CHUNKS, len(np.unique(rows // store.tokens.chunks[0])))
     for chunk_rows, content in streams.random_chunks(store.tokens, rows, rng):
-        missing = wanted - sum(map(len, taken))
-        some = min(missing, -(-wanted // parts), len(chunk_rows))
+        missing = count - sum(map(len, taken))
+        some = min(missing, -(-count // parts), len(chunk_rows))
         places = np.sort(rng.choice(len(chunk_rows), some, replace=False))
         taken.append(chunk_rows[places])
-        tokens.append(store.decode(content[places]).reshape(-1, content.shape[-1]))
+        tokens.append(store.decode(content[places]))
         if some == missing:
             break
-    held_out = torch.from_numpy(np.concatenate(tokens)).float()
-    return held_out, np.setdiff1d(rows, np.concatenate(taken))
+    return np.concatenate(taken), torch.from_numpy(np.concatenate(tokens)).float()
 
 
-def permute_dimensions(acts: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Move each dimension of a batch (n, d) along the tokens by a random distance of its own.
+def permute_dimensions(
+    acts: torch.Tensor, rng: np.random.Generator, others: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Move each dimension of a batch (n, d) along the tokens by a distance of its own.
 
-    Every dimension keeps its distribution, and what dimensions have to do with one another is
-    lost, as if each were permuted.
+    Every dimension keeps its values, and no two values of a token stay together: no two
+    dimensions go equally far. A batch of fewer tokens than dimensions has too few distances for
+    that, so tokens of `others` are appended before and taken off again. Where both together are
+    too few, dimensions share distances, each as few as can be.
+
+    Parameters
+    ----------
+    others
+        (n', d), further tokens.
+
+    Raises
+    ------
+    ValueError
+        If there is but one token: nothing in it can be permuted.
     """
     n, d = acts.shape
-    shifts = torch.from_numpy(rng.integers(n, size=d)).to(acts.device)
-    places = torch.arange(n, device=acts.device)[:, None] + shifts
-    return acts.gather(0, places % n)
+    if n < d and others is not None:
+        acts = torch.cat([acts, others[: d - n]])
+    if len(acts) < 2:
+        raise ValueError("one token has no other to exchange values with")
+    far = rng.permutation(max(len(acts), d))[:d] % len(acts)
+    places = torch.arange(n, device=acts.device)[:, None] + torch.from_numpy(far).to(acts.device)
+    return acts.gather(0, places % len(acts))

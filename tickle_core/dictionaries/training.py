@@ -12,7 +12,7 @@ import torch
 
 from tickle_core import params
 from tickle_core.activations.store import ActivationStore
-from tickle_core.dictionaries import checkpoint, objectives, selection
+from tickle_core.dictionaries import checkpoint, directions, objectives, selection
 from tickle_core.dictionaries.recipe import Recipe
 from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.dictionaries.stream import Sample, permute_dimensions, token_batches
@@ -119,11 +119,14 @@ class Trainee:
     def __init__(self, recipe: Recipe, sample: Sample):
         self.recipe = recipe
         self.sae = initial(sample, recipe)
+        self.sae.w_dec.requires_grad_(not recipe.frozen)
         self.done = False
         learnt = [weight for weight in self.sae.parameters() if weight.requires_grad]
         self._optimizer = torch.optim.Adam(learnt, lr=recipe.learning_rate, fused=True)
         self.steps = 0
         self._best, self._stale = math.inf, 0
+        # What a short batch is permuted with.
+        self._others = sample.standardized(sample.tokens[: sample.tokens.shape[1]])
         # Tokens since each latent was last active.
         self._silence = torch.zeros(recipe.latents, dtype=torch.int64, device=sample.mean.device)
 
@@ -135,12 +138,14 @@ class Trainee:
         loss = objectives.loss(sae, acts, self.recipe, dead)
         self._optimizer.zero_grad()
         loss.total.backward()
-        sae.remove_parallel_gradient()
+        if not self.recipe.frozen:
+            sae.remove_parallel_gradient()
         torch.nn.utils.clip_grad_norm_(sae.parameters(), CLIP_NORM)
         for group in self._optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * rate(self.steps, self.recipe.steps)
         self._optimizer.step()
-        sae.normalize_decoder()
+        if not self.recipe.frozen:
+            sae.normalize_decoder()
         with torch.no_grad():
             sae.threshold.clamp_min_(0)
         self._silence += len(acts)
@@ -164,7 +169,8 @@ class Trainee:
         """What this SAE sees of a batch: the null one, its dimensions permuted."""
         if not self.recipe.permuted:
             return acts
-        return permute_dimensions(acts, np.random.default_rng([self.recipe.seed, number]))
+        rng = np.random.default_rng([self.recipe.seed, number])
+        return permute_dimensions(acts, rng, self._others)
 
     def state(self) -> dict[str, Any]:
         """Everything that the next step depends on."""
@@ -184,7 +190,10 @@ class Trainee:
 
 
 def initial(sample: Sample, recipe: Recipe) -> SparseAutoencoder:
-    """An SAE before training: its directions are data points, the encoder looks along them."""
+    """An SAE before training: its directions are data points, the encoder looks along them.
+
+    Those of a frozen one are random, but spread as the tokens are.
+    """
     acts = sample.standardized(sample.tokens)
     if recipe.permuted:
         acts = permute_dimensions(acts, np.random.default_rng(recipe.seed))
@@ -194,7 +203,10 @@ def initial(sample: Sample, recipe: Recipe) -> SparseAutoencoder:
     sae = SparseAutoencoder(acts.shape[1], recipe.latents, recipe.variant, recipe.k)
     sae.to(acts.device)
     with torch.no_grad():
-        sae.w_dec.copy_(acts[chosen[: recipe.latents].to(acts.device)])
+        if recipe.frozen:
+            sae.w_dec.copy_(directions.like_tokens(sample, recipe.latents, recipe.seed))
+        else:
+            sae.w_dec.copy_(acts[chosen[: recipe.latents].to(acts.device)])
         sae.normalize_decoder()
         sae.w_enc.copy_(sae.w_dec)
         some = acts[:INITIAL_TOKENS]

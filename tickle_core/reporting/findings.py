@@ -50,7 +50,7 @@ class Findings:
         `summary.headline` of the headline layer.
     metrics
         By stage, then by layer: the content of reports/metrics/<stage>/<layer>.json.
-    latents, top_images
+    latents, top_images, pca
         By layer: the tables that the stage `sae` writes.
     pictures, natural, roads
         By layer: the tables that the stage `features` writes.
@@ -72,6 +72,7 @@ class Findings:
     metrics: dict[str, dict[str, Any]]
     latents: dict[str, pd.DataFrame]
     top_images: dict[str, pd.DataFrame]
+    pca: dict[str, pd.DataFrame]
     pictures: dict[str, pd.DataFrame]
     natural: dict[str, pd.DataFrame]
     roads: dict[str, pd.DataFrame]
@@ -140,6 +141,7 @@ def read(data: Path, metrics: Path, settings: Settings) -> Findings:
             },
             latents=_tables(data / "sae", settings, "latents"),
             top_images=_tables(data / "sae", settings, "top_images"),
+            pca=_tables(data / "sae", settings, "pca"),
             pictures=_tables(data / "features", settings, "pictures"),
             natural=_tables(data / "features", settings, "natural"),
             roads=_tables(data / "features", settings, "roads"),

@@ -82,6 +82,7 @@ def tracing_table(layers: dict[str, Any]) -> Table:
     for alias, layer in layers.items():
         best = max(range(len(layer["recovered"])), key=layer["recovered"].__getitem__)
         ends = [layer["low"][best], layer["high"][best]]
+        ends = None if None in ends else ends
         rows.append(
             {
                 "layer": alias,

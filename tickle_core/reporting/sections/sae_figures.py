@@ -12,28 +12,42 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from tickle_core.dictionaries.telling import DENSE
 from tickle_core.reporting import plots
 from tickle_core.reporting.plots import Series
-from tickle_core.reporting.sections.sae_tables import BASELINES, PERMUTED, splice_measure
+from tickle_core.reporting.sections.sae_tables import (
+    BASELINES,
+    NULLS,
+    over_seeds,
+    splice_measure,
+)
 from tickle_core.reporting.style import CONTROL, INK, MEASURED, NULL, short
 
 PANELS_PER_ROW = 3
 MARKERS = {"topk": "o", "batchtopk": "s", "jumprelu": "^", "matryoshka": "P", "relu": "v"}
-# Baselines beside the SAE in the splice figure: colour and marker.
-SPLICED = {
+# What stands beside the SAE: colour and marker.
+BESIDE = {
+    "trained": (MEASURED, "h"),
+    "points": (CONTROL, "*"),
     "pca_k": (CONTROL, "s"),
     "kmeans": (CONTROL, "^"),
     "random": (NULL, "P"),
     "mean": (NULL, "D"),
     "zero": (NULL, "v"),
 }
+NULL_MARKERS = {"frozen": "X", "permuted": "D"}
 LEAST_KL = 0.001  # nats; below it the axis is linear, so that 0 has a place
 BINS_PER_DECADE = 3  # each wider than a factor of two: whole counts leave no gap
 
 
-def frontier_figure(layers: dict[str, Any]) -> Figure:
-    """FVU against L0 of every SAE and baseline, one panel per layer."""
+def frontier_figure(layers: dict[str, Any], pca: dict[str, pd.DataFrame]) -> Figure:
+    """FVU against L0 of every SAE and baseline, one panel per layer.
+
+    Parameters
+    ----------
+    pca
+        By layer: components, fvu.
+    """
     figure, panels = plots.panels(len(layers), PANELS_PER_ROW, 3.0, sharex=True, sharey=True)
     for axes, (alias, layer) in zip(panels, layers.items(), strict=True):
-        _frontier(axes, layer)
+        _frontier(axes, layer, pca[alias])
         axes.set_title(short(alias))
     # All panels share their axes, so one setting is for all of them.
     panels[0].set(xscale="log", yscale="log")
@@ -50,31 +64,32 @@ def frontier_figure(layers: dict[str, Any]) -> Figure:
     return figure
 
 
-def _frontier(axes: Axes, layer: dict[str, Any]) -> None:
-    saes = {name: sae for name, sae in layer["saes"].items() if name != "permuted"}
+def _frontier(axes: Axes, layer: dict[str, Any], pca: pd.DataFrame) -> None:
+    saes = {name: sae for name, sae in layer["saes"].items() if name not in NULLS}
     kinds = sorted(saes.values(), key=lambda sae: (*_kind(sae), sae["l0"]["value"]))
     for _, alike in groupby(kinds, _kind):
         alike = list(alike)
         x, y = ([sae[key]["value"] for sae in alike] for key in ("l0", "fvu"))
         axes.plot(x, y, color=MEASURED, linewidth=0.8, alpha=0.4)
     main = saes.pop("main")
-    _point(axes, main, f"main ({main['variant']})", MEASURED, MARKERS[main["variant"]], main=True)
+    variant = main["recipe"]["variant"]
+    _point(axes, main, f"main ({variant})", MEASURED, MARKERS[variant], main=True)
     for variant, marker in MARKERS.items():
         for sae in saes.values():
-            if sae["variant"] == variant:
+            if sae["recipe"]["variant"] == variant:
                 _point(axes, sae, variant, MEASURED, marker)
-    # All components miss nothing, which has no place on a logarithmic scale.
-    curve = [point for point in layer["pca_curve"] if point["fvu"] > 0]
-    x, y = ([point[key] for point in curve] for key in ("components", "fvu"))
-    axes.plot(x, y, color=CONTROL, label="PCA")
-    _point(axes, layer["baselines"]["kmeans"], BASELINES["kmeans"], CONTROL, "^")
-    _point(axes, layer["baselines"]["random"], BASELINES["random"], NULL, "P")
-    _point(axes, layer["saes"]["permuted"], PERMUTED, NULL, "D")
+    # Nothing has no place on a logarithmic scale, neither components nor what all of them miss.
+    curve = pca[(pca["components"] > 0) & (pca["fvu"] > 0)]
+    axes.plot(curve["components"], curve["fvu"], color=CONTROL, label="PCA")
+    for name in ("trained", "points", "kmeans", "random"):
+        _point(axes, layer["baselines"][name], BASELINES[name], *BESIDE[name])
+    for name, title in NULLS.items():
+        _point(axes, layer["saes"][name], title, NULL, NULL_MARKERS[name])
     axes.axhline(1, color=NULL, linestyle="--", linewidth=1, label="predicting the mean")
 
 
 def _kind(sae: dict[str, Any]) -> tuple[str, int]:
-    return sae["variant"], sae["latents"]
+    return sae["recipe"]["variant"], sae["recipe"]["latents"]
 
 
 def _point(
@@ -83,7 +98,8 @@ def _point(
     x, y = found["l0"]["value"], found["fvu"]["value"]
     if min(x, y) <= 0:  # which has no place on a logarithmic axis: an SAE that is silent, say
         return
-    axes.plot([x, x], found["fvu"]["interval"], color=color, linewidth=1)
+    if found["fvu"]["interval"]:
+        axes.plot([x, x], found["fvu"]["interval"], color=color, linewidth=1)
     axes.scatter(
         x,
         y,
@@ -100,14 +116,14 @@ def _point(
 def splice_figure(layers: dict[str, Any]) -> Figure:
     """What is left of the model with the layer replaced by a description of it."""
     measure = splice_measure(layers)
-    figure, [kept, kl] = plots.forest_figure(len(layers), 2, row_inches=1.0)
+    figure, [kept, kl] = plots.forest_figure(len(layers), 2, row_inches=1.2)
     for axes, key in ((kept, measure), (kl, "kl")):
         mains = [layer["saes"]["main"][key] for layer in layers.values()]
         series = [
             Series("untouched", [_untouched(layer, key) for layer in layers.values()], INK, "|"),
             Series("sparse autoencoder", mains, MEASURED),
         ]
-        for name, (color, marker) in SPLICED.items():
+        for name, (color, marker) in BESIDE.items():
             numbers = [layer["baselines"][name][key] for layer in layers.values()]
             series.append(Series(BASELINES[name], numbers, color, marker))
         plots.forest(axes, list(layers), series)
@@ -129,17 +145,72 @@ def _untouched(layer: dict[str, Any], key: str) -> dict[str, Any]:
     ]
 
 
-def meaning_figure(layers: dict[str, Any]) -> Figure:
-    """Do latents come back with another seed, and do they speak of classes?"""
+def seeds_figure(layers: dict[str, Any]) -> Figure:
+    """How well the layer is described: by chance of images, of seeds, and by what is no SAE."""
     found = list(layers.values())
-    stability = [layer["stability"] for layer in found]
+    series = [
+        Series("held-out images", [each["saes"]["main"]["fvu"] for each in found], MEASURED),
+        Series("range over seeds", [over_seeds(each["seeds"]["fvu"]) for each in found], INK, "|"),
+        Series("train images", [each["fit"]["fvu_train"] for each in found], MEASURED, "<"),
+    ]
+    for name in ("trained", "points", "random"):
+        numbers = [each["baselines"][name]["fvu"] for each in found]
+        series.append(Series(BASELINES[name], numbers, *BESIDE[name]))
+    for name, title in NULLS.items():
+        numbers = [each["saes"][name]["fvu"] for each in found]
+        series.append(Series(title, numbers, NULL, NULL_MARKERS[name]))
+    figure, [axes] = plots.forest_figure(len(layers), row_inches=0.9)
+    plots.forest(axes, list(layers), series)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(plots.plain_number)
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("FVU")
+    plots.legend_above(figure, [axes])
+    return figure
+
+
+def stability_figure(layers: dict[str, Any]) -> Figure:
+    """Do trainings that began elsewhere end in the same dictionary? Layers with several seeds."""
+    found = {alias: layer["stability"] for alias, layer in layers.items() if layer["stability"]}
+    cosines, alike, codes = (
+        [each[key] for each in found.values()] for key in ("cosine", "alike", "codes")
+    )
+
+    def series(label: str, numbers: list[Any], *look: str) -> Series:
+        return Series(label, [over_seeds(each) for each in numbers], *look)
+
+    panels = {
+        "matched cosine": [
+            series("measured", cosines, MEASURED),
+            series("before training", [each["before"] for each in cosines], CONTROL, "<"),
+            series("spread as the tokens", [each["data"] for each in cosines], CONTROL, "s"),
+            series("chance", [each["null"] for each in cosines], NULL, "D"),
+        ],
+        "share of cosines above 0.9": [
+            series("measured", alike, MEASURED),
+            series("chance", [each["null"] for each in alike], NULL, "D"),
+        ],
+        "correlation of latents": [
+            series("measured", codes, MEASURED),
+            series("chance", [each and each["null"] for each in codes], NULL, "D"),
+        ],
+    }
+    figure, all_axes = plots.forest_figure(len(found), len(panels), row_inches=0.6)
+    for axes, (title, lines) in zip(all_axes, panels.items(), strict=True):
+        plots.forest(axes, list(found), lines)
+        axes.set_xlim(0, 1)
+        axes.set_xlabel(title)
+    plots.legend_above(figure, all_axes)
+    return figure
+
+
+def meaning_figure(layers: dict[str, Any]) -> Figure:
+    """Do latents speak of classes?"""
+    found = list(layers.values())
     probes = [layer["probe"] for layer in found]
     classes = [layer["classes"] for layer in found]
     panels = []
-    if any(stability):
-        before = [each and {"value": each["before"]} for each in stability]
-        series = [Series("measured", stability, MEASURED), Series("null", before, NULL, "D")]
-        panels.append(("stability: matched cosine", series))
     if any(probes):
         series = [
             Series("measured", [each and each["latents"] for each in probes], MEASURED),

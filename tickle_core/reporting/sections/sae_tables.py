@@ -1,5 +1,6 @@
 """Tables of the section on sparse autoencoders."""
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -9,14 +10,15 @@ from tickle_core.reporting.tables import Column, Table
 
 # What an SAE is held against, in the order of the tables.
 BASELINES = {
+    "trained": "its decoder, by pursuit",
+    "points": "train tokens, by pursuit",
+    "random": "random directions, by pursuit",
     "pca_k": "PCA, k components",
-    "pca_m": "PCA, as many as latents",
     "kmeans": "k-means",
-    "random": "random dictionary",
     "mean": "mean ablation",
     "zero": "zero ablation",
 }
-PERMUTED = "permuted dimensions"
+NULLS = {"frozen": "random decoder, trained encoder", "permuted": "permuted dimensions"}
 JUDGED = ("fvu", "l0", "accuracy_drop", "agreement", "kl")
 
 
@@ -26,24 +28,26 @@ def splice_measure(layers: dict[str, Any]) -> str:
     return "accuracy" if known else "agreement"
 
 
+def over_seeds(estimate: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A mean over seeds or draws as a cell or point, its range where others have an interval."""
+    return estimate and {"value": estimate["value"], "interval": estimate["range"]}
+
+
 def layer_table(layers: dict[str, Any], latents: dict[str, pd.DataFrame]) -> Table:
-    """One row per layer, of its main SAE."""
-    key, title = {
-        "accuracy": ("accuracy_drop", "Accuracy drop"),
-        "agreement": ("agreement", "Agreement"),
-    }[splice_measure(layers)]
+    """One row per layer: how well its main SAE describes the tokens, and what else does."""
     columns = (
         Column("layer", "Layer"),
-        Column("fvu", "FVU", 3, interval=True),
-        Column("fvu_permuted", "FVU, permuted", 3, interval=True),
-        Column("l0", "L0", 1, interval=True),
         Column("latents", "Latents", 0),
-        Column("dead_share", "Dead share", 3),
+        Column("l0", "L0", 1),
+        Column("fvu", "FVU", 3, interval=True),
+        Column("seeds", "mean and range over seeds", 3, interval=True),
+        Column("train", "on train images", 3, interval=True),
+        Column("random", "random, by pursuit", 3, interval=True),
+        Column("frozen", "random decoder", 3, interval=True),
+        Column("permuted", "permuted", 3, interval=True),
+        Column("dead_share", "Dead share", 3, interval=True),
         Column("dense", f"Density > {DENSE}", 0),
-        Column(key, title, 3, interval=True),
-        Column(f"{key}_mean", f"{title}, mean ablation", 3, interval=True),
         Column("images", "Images", 0),
-        Column("tokens", "Tokens", 0),
     )
     rows = []
     for alias, layer in layers.items():
@@ -51,18 +55,145 @@ def layer_table(layers: dict[str, Any], latents: dict[str, pd.DataFrame]) -> Tab
         rows.append(
             {
                 "layer": alias,
+                "latents": main["recipe"]["latents"],
+                "l0": main["l0"]["value"],
                 "fvu": main["fvu"],
-                "fvu_permuted": layer["saes"]["permuted"]["fvu"],
-                "l0": main["l0"],
-                "latents": main["latents"],
-                "dead_share": main["dead_share"]["value"],
+                "seeds": over_seeds(layer["seeds"]["fvu"]),
+                "train": layer["fit"]["fvu_train"],
+                "random": layer["baselines"]["random"]["fvu"],
+                "frozen": layer["saes"]["frozen"]["fvu"],
+                "permuted": layer["saes"]["permuted"]["fvu"],
+                "dead_share": main["dead_share"],
                 "dense": int((latents[alias]["density"] > DENSE).sum()),
-                key: main[key],
-                f"{key}_mean": layer["baselines"]["mean"][key],
                 "images": layer["images"],
-                "tokens": layer["tokens"],
             }
         )
+    return Table(columns, rows)
+
+
+def splice_table(layers: dict[str, Any]) -> Table:
+    """One row per layer: what the network loses with the layer replaced."""
+    key, title = {
+        "accuracy": ("accuracy_drop", "Accuracy drop"),
+        "agreement": ("agreement", "Agreement"),
+    }[splice_measure(layers)]
+    columns = (
+        Column("layer", "Layer"),
+        Column(key, title, 3, interval=True),
+        Column("seeds", "mean and range over seeds", 3, interval=True),
+        Column("pca", "PCA, k components", 3, interval=True),
+        Column("pca_advantage", "kept by PCA alone", 3, interval=True),
+        Column("random", "random, by pursuit", 3, interval=True),
+        Column("mean", "mean ablation", 3, interval=True),
+        Column("kl", "KL (nats)", 4, interval=True),
+        Column("kl_pca", "PCA, k components", 4, interval=True),
+        Column("images", "Images", 0),
+    )
+    rows = []
+    for alias, layer in layers.items():
+        main, others = layer["saes"]["main"], layer["baselines"]
+        rows.append(
+            {
+                "layer": alias,
+                key: main[key],
+                "seeds": over_seeds(layer["seeds"].get(key)),
+                "pca": others["pca_k"][key],
+                "pca_advantage": layer["pca_advantage"],
+                "random": others["random"][key],
+                "mean": others["mean"][key],
+                "kl": main["kl"],
+                "kl_pca": others["pca_k"]["kl"],
+                "images": layer["images"],
+            }
+        )
+    return Table(columns, rows)
+
+
+def stability_table(layers: dict[str, Any]) -> Table:
+    """One row per layer that has several seeds: what of a dictionary comes back."""
+    columns = (
+        Column("layer", "Layer"),
+        Column("seeds", "Seeds", 0),
+        Column("cosine", "Matched cosine", 3, interval=True),
+        Column("chance", "by chance", 3, interval=True),
+        Column("excess", "Excess over chance", 3, interval=True),
+        Column("data", "spread as the tokens", 3, interval=True),
+        Column("before", "before training", 3, interval=True),
+        Column("alike", "Cosine > 0.9", 3, interval=True),
+        Column("alike_chance", "by chance", 3, interval=True),
+        Column("codes", "Correlation of latents", 3, interval=True),
+        Column("codes_chance", "by chance", 3, interval=True),
+    )
+    rows = []
+    for alias, layer in layers.items():
+        if not layer["stability"]:
+            continue
+        cosine, excess, alike, codes = (
+            layer["stability"][key] for key in ("cosine", "excess", "alike", "codes")
+        )
+        cells = {
+            "cosine": cosine,
+            "chance": cosine["null"],
+            "excess": excess,
+            "data": cosine["data"],
+            "before": cosine["before"],
+            "alike": alike,
+            "alike_chance": alike["null"],
+            "codes": codes,
+            "codes_chance": codes and codes["null"],
+        }
+        named = {key: over_seeds(cell) for key, cell in cells.items()}
+        rows.append({"layer": alias, "seeds": cosine["n"], **named})
+    return Table(columns, rows)
+
+
+def token_table(layers: dict[str, Any]) -> Table:
+    """One row per layer: what its tokens are like, and whether they are enough."""
+    columns = (
+        Column("layer", "Layer"),
+        Column("offset", "Mean / SD", 2, interval=True),
+        Column("largest", "Variance in the largest 1 %", 3, interval=True),
+        Column("gaussian", "of a Gaussian", 3, interval=True),
+        Column("images", "Train images", 0),
+        Column("tokens_per_latent", "Train tokens per latent", 0),
+        Column("train", "FVU, train images", 3, interval=True),
+        Column("fvu", "held-out images", 3, interval=True),
+        Column("excess", "so much larger", 3, interval=True),
+    )
+    rows = []
+    for alias, layer in layers.items():
+        fit, tokens = layer["fit"], layer["layer"]
+        rows.append(
+            {
+                "layer": alias,
+                "offset": tokens["offset"],
+                "largest": tokens["largest_tokens"],
+                "gaussian": over_seeds(tokens["largest_tokens"]["null"]),
+                "images": fit["images"],
+                "tokens_per_latent": fit["tokens_per_latent"],
+                "train": fit["fvu_train"],
+                "fvu": layer["saes"]["main"]["fvu"],
+                "excess": fit["excess"],
+            }
+        )
+    return Table(columns, rows)
+
+
+def kind_table(layers: dict[str, Any]) -> Table:
+    """One row per layer and kind of token, of layers that have more than patches."""
+    columns = (
+        Column("layer", "Layer"),
+        Column("kind", "Tokens"),
+        Column("positions", "per image", 0),
+        Column("fvu", "FVU", 3, interval=True),
+        Column("l0", "L0", 1, interval=True),
+        Column("firing_share", "Latents that fire", 3, interval=True),
+    )
+    rows = [
+        {"layer": alias, "kind": kind, **found}
+        for alias, layer in layers.items()
+        for kind, found in (layer["kinds"] or {}).items()
+    ]
     return Table(columns, rows)
 
 
@@ -76,7 +207,7 @@ def dictionary_table(layers: dict[str, Any]) -> Table:
         Column("k", "k", 0),
         Column("fvu", "FVU", 3, interval=True),
         Column("l0", "L0", 1, interval=True),
-        Column("dead_share", "Dead share", 3),
+        Column("dead_share", "Dead share", 3, interval=True),
         Column("accuracy_drop", "Accuracy drop", 3, interval=True),
         Column("agreement", "Agreement", 3, interval=True),
         Column("kl", "KL (nats)", 3, interval=True),
@@ -95,11 +226,9 @@ def dictionary_table(layers: dict[str, Any]) -> Table:
 
 
 def meaning_table(layers: dict[str, Any]) -> Table:
-    """One row per layer: do latents come back, and do they speak of classes?"""
+    """One row per layer: do latents speak of classes?"""
     columns = (
         Column("layer", "Layer"),
-        Column("stability", "Stability", 3, interval=True),
-        Column("before", "before training", 3),
         Column("latents", "Probe of latents", 3, interval=True),
         Column("activations", "of activations", 3, interval=True),
         Column("majority", "majority class", 3),
@@ -113,8 +242,6 @@ def meaning_table(layers: dict[str, Any]) -> Table:
     for alias, layer in layers.items():
         row = {"layer": alias, **layer["classes"]}
         row["telling_share"] = layer["classes"]["telling_share"]["value"]
-        if layer["stability"]:
-            row |= {"stability": layer["stability"], "before": layer["stability"]["before"]}
         if layer["probe"]:
             row |= layer["probe"]
             row["majority"] = layer["probe"]["majority"]["value"]
@@ -123,24 +250,26 @@ def meaning_table(layers: dict[str, Any]) -> Table:
     return Table(columns, rows)
 
 
-def _place(named: tuple[str, dict[str, Any]]) -> tuple[bool, bool, str, float]:
-    """The main SAE first, then companions along the frontier of their variant, then the null."""
+def _place(named: tuple[str, dict[str, Any]]) -> tuple[bool, bool, bool, str, float]:
+    """The main SAE, the same from elsewhere, companions along their variant's frontier, nulls."""
     name, sae = named
-    return name == "permuted", name != "main", sae["variant"], sae["l0"]["value"]
+    alike = re.fullmatch(r"main|seed\d+", name)
+    return name in NULLS, not alike, name != "main", sae["recipe"]["variant"], sae["l0"]["value"]
 
 
 def _sae_row(name: str, sae: dict[str, Any]) -> dict[str, Any]:
-    traits = [sae["variant"]]
-    if sae["variant"] == "relu":
-        traits.append(f"L1 {sae['l1']:g}")
-    if sae["precision"] != "float32":
-        traits.append(sae["precision"])
+    recipe = sae["recipe"]
+    traits = [recipe["variant"]]
+    if "l1" in recipe:
+        traits.append(f"L1 {recipe['l1']:g}")
+    if "precision" in recipe:
+        traits.append(recipe["precision"])
     return {
-        "dictionary": PERMUTED if name == "permuted" else name,
+        "dictionary": NULLS.get(name, name),
         "variant": ", ".join(traits),
-        "latents": sae["latents"],
-        "k": None if sae["variant"] == "relu" else sae["k"],
-        "dead_share": sae["dead_share"]["value"],
-        "steps": sae["steps"],
+        "latents": recipe["latents"],
+        "k": None if recipe["variant"] == "relu" else recipe["k"],
+        "dead_share": sae["dead_share"],
+        "steps": recipe["steps"],
         **{key: sae[key] for key in JUDGED},
     }
