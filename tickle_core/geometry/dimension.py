@@ -111,7 +111,7 @@ def estimate(found: Captured, variance: float, n: int) -> dict[str, Any]:
     """The dimension as an estimate: corrected `value`, `interval`, `n`, and beside them `raw`.
 
     Simulated with spectra from flat to steep, Gaussian, heavy-tailed and clustered vectors, and
-    tokens that share an image, the interval holds the truth in at least 95 % of runs with 10 to
+    tokens that share an image, the interval holds the truth in 95 % of runs or more with 10 to
     2,000 images: often in all of them, since its ends bound the truth on two sides and the bias is
     most of what lies between. The value is None where held-out images need components that the
     others do not tell: then only the interval is known.

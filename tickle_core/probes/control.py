@@ -55,7 +55,7 @@ def estimate(
     Images and draws are crossed, so the variance of the mean is about the one over images / n
     plus the one over draws / r; degrees of freedom are Satterthwaite's [1]_. One more image at
     either end of what is possible, as Agresti and Min have it for proportions [2]_, lets the
-    interval cover where few images differ. It holds the truth in 93 to 97 % of simulated runs
+    interval cover where few images differ. It holds the truth in at least 93 % of simulated runs
     with 10 to 2,000 images, however close to 0 or 1 the accuracies are.
 
     Parameters
