@@ -59,6 +59,8 @@ def test_on_a_linear_tail_screen_and_measurement_agree_and_sites_add_up(layer_of
     assert sum(found["recovered"]) == pytest.approx(1, rel=1e-4)
     assert found["rank_correlation"]["value"] == pytest.approx(1)
     assert found["rank_correlation"]["n"] == found["pairs"] == 6
+    assert found["low"] == found["high"] == [None] * 12  # of six pairs
+    found = tracing.trace(*layer, section(traces=30), 0)
     for low, value, high in zip(found["low"], found["recovered"], found["high"], strict=True):
         assert low <= value <= high
 

@@ -47,7 +47,9 @@ def test_coefficients_are_the_best_and_each_step_helps(dictionary):
         torch.testing.assert_close(
             ((acts - found) * found).sum(1), torch.zeros(50, dtype=torch.float64), rtol=0, atol=1e-9
         )
-    assert all((after <= before + 1e-12).all() for before, after in zip(errors, errors[1:]))
+    assert all(
+        (after <= before + 1e-12).all() for before, after in zip(errors, errors[1:], strict=False)
+    )
     assert errors[-1].max() < 1e-12  # as many as there are dimensions
 
 

@@ -55,7 +55,7 @@ def trace(
 ) -> dict[str, Any] | None:
     """Restore the sites of a layer one by one, for pairs of held-out images.
 
-    Means over pairs are ratios of sums, their intervals those of `statistics.ratio_intervals` over pairs. The peak
+    Means over pairs are ratios of sums, with intervals over pairs where those are enough. The peak
     is measured at the site that the screen finds best for a pair, so that it is no maximum of what
     is measured; so is that of the null, by the stranger's screen. Memory: the tokens of three
     images, a few times the activations of a batch, and four numbers per pair and site.
