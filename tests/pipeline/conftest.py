@@ -44,7 +44,9 @@ SMALL = {
     "sae": {
         "latents": 64,
         "k": 4,
-        "companions": {"reseeded": {"seed": 1}},
+        "layers": {},
+        "seeds": 2,
+        "companions": {"k2": {"k": 2}},
         "tokens": 4096,
         "batch_size": 256,
         "top_images": 4,

@@ -197,7 +197,7 @@ def test_an_autoencoder_alone_on_a_model_of_other_classes_is_shown(make_project,
     header = report["tables/sae_splice.csv"].decode().splitlines()[0]
     assert "agreement,agreement_low" in header
     assert "accuracy" not in header
-    assert project.read().headline["sae_spliced_accuracy_drop"] ["value"] is None
+    assert project.read().headline["sae_spliced_accuracy_drop"]["value"] is None
     for absent in ("Does another seed", "Probe: how well"):
         assert absent not in html
 
