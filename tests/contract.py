@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
-MOST_LINES = 320
 
 # By rule, then by path (stage, layer and keys; * stands for anything).
 EXCEPTIONS = {
@@ -27,15 +26,6 @@ EXCEPTIONS = {
     },
 }
 
-# Parts of files that are not held to the rules yet, and what keeps them from it.
-WAITING = {
-    "circuits/*/patching*": "units are still chosen by the pairs that they are judged on",
-    "circuits/*/tracing*": "maps and single pairs still stand in the file",
-    "sae/*/classes*": "latents are still held against shuffled classes alone",
-    "sae/*/probe*": "its chance still has no range",
-}
-LONG = "circuits/*"  # for the maps and single pairs of tracing
-
 
 class Fault(NamedTuple):
     """What is wrong, by the rule that it breaks: number, value, n, interval, null or why."""
@@ -47,16 +37,7 @@ class Fault(NamedTuple):
 
 def faults(content: Any, path: str) -> list[Fault]:
     """Everything in a metrics file's content that breaks a rule and stands on no list."""
-    return [
-        each
-        for each in _walk(content, path, in_null=False)
-        if not excuses(each) and not waits(each.path)
-    ]
-
-
-def waits(path: str) -> bool:
-    """Whether a part of a file is not held to the rules yet."""
-    return any(fnmatchcase(path, pattern) for pattern in WAITING)
+    return [each for each in _walk(content, path, in_null=False) if not excuses(each)]
 
 
 def excuses(fault: Fault) -> list[str]:
@@ -64,16 +45,6 @@ def excuses(fault: Fault) -> list[str]:
     return [
         pattern for pattern in EXCEPTIONS.get(fault.rule, {}) if fnmatchcase(fault.path, pattern)
     ]
-
-
-def metrics_of(folder: Path) -> dict[str, Path]:
-    """The metrics files of a run by stage and layer; the flat summary is none of them."""
-    files = sorted(folder.rglob("*.json"))
-    return {
-        str(file.relative_to(folder).with_suffix("")): file
-        for file in files
-        if file.name != "summary.json"
-    }
 
 
 def _settings() -> set[str]:
