@@ -200,9 +200,9 @@ def test_nothing_is_said_of_a_single_class_or_of_two_images(layer_of, section):
 
 
 def test_batches_and_repetition_change_nothing(layers, section, monkeypatch):
-    once = tracing.trace(*layers["layer2"], section(), 0)
-    assert once == tracing.trace(*layers["layer2"], section(), 0)
+    once = tracing.trace(*layers["layer2"], section(traces=32), 0)
+    assert once == tracing.trace(*layers["layer2"], section(traces=32), 0)
     monkeypatch.setattr(judging, "MOST_IMAGES", 10)
-    parts = tracing.trace(*layers["layer2"], section(), 0)
+    parts = tracing.trace(*layers["layer2"], section(traces=32), 0)
     np.testing.assert_allclose(parts["recovered"], once["recovered"], atol=1e-5)
-    np.testing.assert_allclose(parts["low"], once["low"], atol=1e-5)
+    np.testing.assert_allclose(parts["low"], once["low"], atol=1e-4)
