@@ -10,7 +10,7 @@ from tickle_core.reporting.sections import (
     circuit_tables,
 )
 from tickle_core.reporting.sections.section import Headline, Section
-from tickle_core.reporting.tables import number, percent
+from tickle_core.reporting.tables import flag_linear_tails, number, percent
 
 HEADLINES = {
     "ablation_effect": Headline(
@@ -29,6 +29,9 @@ HEADLINES = {
         3,
     ),
 }
+
+# Tables of which a linear tail decides the result: there the screen is exact and effects add up.
+BY_LAYER = ("circuits_ablation", "circuits_groups", "circuits_patching", "circuits_tracing")
 
 
 def section(findings: Findings) -> Section:
@@ -70,7 +73,10 @@ def section(findings: Findings) -> Section:
         headlines=HEADLINES,
         settings=findings.settings.circuits.model_dump(),
         figures=figures,
-        tables=tables,
+        tables={
+            name: flag_linear_tails(table, findings.linear_tails) if name in BY_LAYER else table
+            for name, table in tables.items()
+        },
         facts={
             "headline": headline,
             "curve_layers": min(len(layers), ablation_figures.MOST_LAYERS),
