@@ -90,7 +90,7 @@ def test_a_failing_stage_leaves_the_old_output(project):
 
 
 def test_params_are_checked_before_any_work(project):
-    edit(project, "  k: 16", "  kk: 16")
+    edit(project, "  k: 8", "  kk: 8")
     assert_refused(run(project, 'Path("worked").touch()'), "error in try", "sae.kk", "'k'")
     assert not (project / "worked").exists()
 
@@ -103,7 +103,7 @@ def test_missing_params(project):
 def test_tracked_params_that_change_on_the_way_are_noticed(project):
     body = """
     params = Path("params.yaml")
-    params.write_text(params.read_text().replace("  k: 16", "  k: 9"))"""
+    params.write_text(params.read_text().replace("  k: 8", "  k: 9"))"""
     finished = run(project, body)
     assert_refused(finished, "sae changed in params.yaml while try ran", "dvc repro")
     assert list((project / "data").iterdir()) == []
