@@ -27,9 +27,8 @@ def main(run: stage.Run) -> None:
     found = analysis.analyse(store, splice, dictionary, sample, section, seed)
 
     out = run.output_directory(f"data/circuits/{run.alias}")
-    found.units.to_parquet(out / "ablation.parquet", index=False)
-    found.classes.to_parquet(out / "class_effects.parquet", index=False)
-    found.curves.to_parquet(out / "curves.parquet", index=False)
+    for name, table in found.tables.items():
+        table.to_parquet(out / f"{name}.parquet", index=False)
     write_json(run.output(f"reports/metrics/circuits/{run.alias}.json"), found.metrics)
 
 

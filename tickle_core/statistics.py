@@ -73,31 +73,6 @@ def matched_gaussian_eigenvalues(
     return np.pad(np.maximum(drawn, 0), (0, d - len(drawn)))
 
 
-def resample_counts(groups: int, rng: np.random.Generator) -> np.ndarray:
-    """How often each of `groups` is taken when as many are drawn with replacement, (groups,)."""
-    return rng.multinomial(groups, np.full(groups, 1 / groups))
-
-
-def percentile_interval(draws: ArrayLike, level: float = LEVEL) -> tuple[float, float]:
-    """The central `level` share of `draws`."""
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def basic_interval(estimate: float, draws: ArrayLike, level: float = LEVEL) -> tuple[float, float]:
-    """The basic bootstrap interval: percentiles of the bootstrap error, taken off the estimate.
-
-    What resampling adds to the estimate, sampling is taken to have added to the truth. Unlike the
-    percentile interval it therefore corrects a bias, where that one would count it twice [1]_.
-
-    References
-    ----------
-    .. [1] Davison, Hinkley (1997). Bootstrap Methods and their Application, section 5.2.
-    """
-    low, high = percentile_interval(draws, level)
-    return 2 * estimate - high, 2 * estimate - low
-
-
 def proportion(successes: int, n: int) -> dict[str, Any]:
     """A proportion as metrics have it: `value`, 95 % Wilson `interval`, `n`."""
     return {"value": successes / n, "interval": list(proportion_interval(successes, n)), "n": n}
@@ -134,19 +109,6 @@ def proportion_interval(successes: int, n: int, level: float = LEVEL) -> tuple[f
     low = 0.0 if successes == 0 else (centre - reach) / scale
     high = 1.0 if successes == n else (centre + reach) / scale
     return low, high
-
-
-def resampled_means(values: np.ndarray, seed: int, resamples: int = RESAMPLES) -> np.ndarray:
-    """Means of bootstrap samples of the rows of `values` (n, ...): (resamples, ...).
-
-    The same seed takes the same rows of any array with as many of them, so that what is compared
-    is compared on the same samples. Memory: the result, and one sample's counts.
-    """
-    n = len(values)
-    rng = np.random.default_rng(seed)
-    rows = np.asarray(values, np.float64).reshape(n, -1)
-    draws = np.stack([resample_counts(n, rng) @ rows / n for _ in range(resamples)])
-    return draws.reshape(resamples, *values.shape[1:])
 
 
 def ratio_intervals(above: np.ndarray, below: np.ndarray, seed: int) -> np.ndarray:

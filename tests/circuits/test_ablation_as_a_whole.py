@@ -45,7 +45,7 @@ def run(tmp_path):
 
     def ablate_layer(families, tokens, tail=curved, ranking=RANKING, judging=JUDGING, seed=0):
         store, splice = make_layer(tmp_path / f"{seed}.zarr", tokens, tail)
-        images = (read_images(store, rows, 0) for rows in (ranking, judging))
+        images = (read_images(store, rows, 0) for rows in (ranking, ranking, judging))
         return ablate(families, store, *images, splice, SECTION, seed)
 
     return ablate_layer

@@ -7,185 +7,266 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tickle_core.circuits import kinds, patching
+from tickle_core.circuits import choosing, patching, plans
 from tickle_core.circuits import pairs as pairing
-from tickle_core.circuits.kinds import Batch
+from tickle_core.circuits.kinds import Coded, Read, Sites
+from tickle_core.circuits.plans import Layer
 from tickle_core.circuits.sites import find_sites
+from tickle_core.dictionaries.stream import Sample
+from tickle_core.models import judging
 from tickle_core.results import write_json
 
 CPU = torch.device("cpu")
-KINDS = ["layer", "positions", "channels", "direction", "latents"]
+KINDS = ["layer", "positions", "channels", "latents", "direction"]
 ALL = 0.9999  # a share that rounds to everything
 
 
-def noise(*shape):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(3))
+def noise(*shape, seed=3):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def patched(layer, families, section, pairs):
+def sample_of(store):
+    tokens = torch.from_numpy(store.decode(store.tokens[:])).float().flatten(0, 1)
+    mean = tokens.mean(0)
+    return Sample(tokens, mean, (tokens - mean).square().sum(1).mean().sqrt())
+
+
+def patch(layer, families, section):
     store, splice = layer
-    kinds = patching.kinds_of_patching(families, store, pairs, section, CPU, 0)
-    return patching.run(kinds, store, splice, pairs)
-
-
-def batch_of(layer, pairs):
-    """All pairs at once."""
-    store, splice = layer
-    donor, target = (
-        pairing.as_tokens(store, pairs.tokens[each], CPU) for each in (pairs.donor, pairs.target)
-    )
-    up, down = (
-        torch.from_numpy(pairs.classes[each]) for each in (pairs.donor_class, pairs.target_class)
-    )
-    ids = store.image_ids[pairs.rows[pairs.target]]
-    slopes = pairing.gradient(splice, target, ids, up, down)
-    return Batch(np.arange(len(ids)), donor, target, slopes), up, down
+    units = families["channels"], families["latents"]
+    return patching.patch(*units, sample_of(store), store, splice, section, 0)
 
 
 @pytest.fixture
-def drawn(layers):
-    return {name: pairing.draw_pairs(store, 3, 4, 0) for name, (store, _) in layers.items()}
+def judge(families_of):
+    """Makes the plans of a layer, and judges them; pairs can be changed before."""
+
+    def run(layer, section, change=lambda pairs: pairs):
+        store, splice = layer
+        images, choice, pairs = pairing.draw_halves(store, section.classes, section.pairs, 0)
+        families = families_of(store.tokens.shape[2])
+        units = families["channels"], families["latents"]
+        made = plans.make_plans(
+            Layer(*units, sample_of(store), store, splice, images), choice, section, 0
+        )
+        pairs = change(pairs)
+        return made, images, pairs, patching.judge(made, store, splice, images, pairs)
+
+    return run
 
 
 @pytest.fixture
-def families(layers, families_of):
-    return {name: families_of(store.tokens.shape[2]) for name, (store, _) in layers.items()}
+def batch(layers):
+    """The pairs of the first cell."""
+    store, splice = layers["layer2"]
+    images, choice, _ = pairing.draw_halves(store, 3, 4, 0)
+    return next(choosing.batches(store, splice, images, choice, "testing"))
+
+
+@pytest.fixture
+def parts(batch, families_of):
+    """Each kind of part of which there are many."""
+    latents = families_of(batch.target.shape[2])["latents"]
+    codes: list[torch.Tensor] = [torch.empty(0)] * (1 + max(batch.donors + batch.targets))
+    with torch.no_grad():
+        for numbers, tokens in ((batch.donors, batch.donor), (batch.targets, batch.target)):
+            for number, each in zip(numbers, tokens, strict=True):
+                codes[number] = latents.sae.encode(each).to_sparse()
+        return {
+            "sites": Sites(find_sites(49, [], [7, 7], 16).masks(CPU)),
+            "read": Read(F.normalize(noise(10, batch.target.shape[2]), dim=1)),
+            "coded": Coded(latents.directions, codes),
+        }
 
 
 @pytest.mark.parametrize("module", ["layer2", "layer2.0.conv1"])
-def test_an_image_that_is_its_own_donor_changes_nothing(layers, families, drawn, section, module):
-    pairs = replace(drawn[module], donor=drawn[module].target)
-    found = patched(layers[module], families[module], section(), pairs)
-    for name, outcome in found.items():
-        if not name.startswith("activity"):
-            np.testing.assert_array_equal(outcome, found["target"], err_msg=name)
-
-
-def test_the_whole_layer_gives_the_donors_logits_to_the_bit(layers, families, drawn, section):
-    found = patched(layers["layer2"], families["layer2"], section(), drawn["layer2"])
-    np.testing.assert_array_equal(found["layer"], found["donor"])
-    assert (found["donor"][:, 1] == 1).all() and (found["target"][:, 1] == 0).all()
-    assert (found["donor"][:, 0] > 0).all() and (found["target"][:, 0] < 0).all()
-
-
-def test_where_the_layer_is_no_clean_cut_the_rest_comes_from_the_target(
-    layers, families, drawn, section
-):
-    module = "layer2.0.conv1"
-    found = patched(layers[module], families[module], section(), drawn[module])
-    assert np.abs(found["layer"][:, 0] - found["donor"][:, 0]).min() > 1e-3
-
-
-def test_all_channels_are_the_layer(layers, families, drawn, section):
-    found = patched(
-        layers["layer2"], families["layer2"], section(patched_share=ALL), drawn["layer2"]
+def test_an_image_that_is_its_own_donor_changes_nothing(layers, judge, section, module):
+    made, _, _, judged = judge(
+        layers[module], section(), lambda pairs: replace(pairs, donor=pairs.target)
     )
-    np.testing.assert_allclose(found["channels"], found["donor"], rtol=1e-4, atol=1e-4)
-    np.testing.assert_array_equal(found["positions"], found["donor"])
-    assert "null positions" not in found and "null channels" not in found
+    assert {plan.kind for plan in made} == set(KINDS)
+    assert not judged.way.any() and not judged.difference.any()
+    for key, outcome in judged.outcomes.items():
+        moved, flipped, replaced = outcome.T
+        np.testing.assert_allclose(moved, 0, atol=1e-4, err_msg=str(key))
+        assert not flipped.any() and not replaced.any()
 
 
-def test_all_latents_and_the_rest_that_they_leave_are_the_donor(layers, families, drawn):
-    units = families["layer2"]["latents"]
-    batch, up, down = batch_of(layers["layer2"], drawn["layer2"])
-    kind = kinds.strongest_units(units, np.ones(len(units.directions)), ALL, 0)
-    assert kind.patched == kind.of == len(units.directions)
-    made = kind.patch(batch).tokens
-    sae = units.sae
+def test_the_whole_layer_gives_the_donors_logits(layers, judge, section):
+    *_, judged = judge(layers["layer2"], section())
+    moved, flipped, replaced = judged.mean("layer", "chosen").T
+    np.testing.assert_allclose(moved, judged.way, rtol=1e-4)
+    np.testing.assert_array_equal(replaced, judged.difference)
+    assert (flipped == 1).all() and (judged.way > 0).all()
+
+
+def test_where_the_layer_is_no_clean_cut_the_rest_comes_from_the_target(layers, judge, section):
+    *_, judged = judge(layers["layer2.0.conv1"], section())
+    assert np.abs(judged.mean("layer", "chosen")[:, 0] - judged.way).min() > 1e-3
+
+
+def test_all_parts_are_the_layer_and_have_no_rival(layers, judge, section):
+    *_, judged = judge(layers["layer2"], section(patched_share=ALL))
+    np.testing.assert_allclose(judged.mean("positions", "chosen")[:, 0], judged.way, rtol=1e-4)
+    np.testing.assert_allclose(judged.mean("channels", "chosen")[:, 0], judged.way, rtol=1e-3)
+    # A basis is the layer too, whichever it is.
+    np.testing.assert_allclose(judged.mean("channels", "random")[:, 0], judged.way, rtol=1e-3)
+    for kind in ("positions", "channels", "latents"):
+        assert judged.mean(kind, "matched") is None and judged.mean(kind, "best_case") is None
+
+
+def test_all_latents_and_the_rest_that_they_leave_are_the_donor(batch, parts, families_of):
+    coded = parts["coded"]
+    made = coded.between(batch).patched(torch.ones(1, len(coded), dtype=torch.bool))
+    sae = families_of(batch.target.shape[2])["latents"].sae
     with torch.no_grad():
         rest = [each - sae.decode(sae.encode(each)) for each in (batch.donor, batch.target)]
     assert float((rest[0] - rest[1]).norm()) > 1  # or there is nothing to show
     torch.testing.assert_close(made + rest[0] - rest[1], batch.donor, rtol=1e-4, atol=1e-4)
-    splice = layers["layer2"][1]
-    ids = np.zeros(len(made), np.int64)
-    with torch.no_grad():
-        logits = splice.logits(made + rest[0] - rest[1], ids)
-        torch.testing.assert_close(logits, splice.logits(batch.donor, ids), rtol=1e-3, atol=1e-3)
 
 
-def test_on_a_linear_tail_the_screen_finds_the_best_unit_and_says_what_it_does(
-    layer_of, families_of, section
-):
-    weight = noise(3, 5 * 8)
-    tail = lambda acts: acts.flatten(1) @ weight.T  # noqa: E731
-    layer = layer_of(noise(40, 5, 8), tail)
-    pairs = pairing.draw_pairs(layer[0], 3, 4, 0)
-    families = families_of(8, latents=20, k=3)
-    batch, up, down = batch_of(layer, pairs)
-    before = pairing.difference(tail(batch.target), up, down)
-    found = patched(layer, families, section(patched_share=0.01), pairs)
-    for name, units in families.items():
-        count = len(units.directions)
-        exact = np.empty((len(up), count))
-        for unit in range(count):
-            one = torch.tensor([unit])
-            change = units.coefficients(batch.donor.flatten(0, 1), one) - units.coefficients(
-                batch.target.flatten(0, 1), one
-            )
-            tokens = batch.target + (change @ units.directions[one]).view_as(batch.target)
-            exact[:, unit] = pairing.difference(tail(tokens), up, down) - before
-        screen = units.inner(batch.donor, batch.gradient) - units.inner(
-            batch.target, batch.gradient
+@pytest.mark.parametrize("kind", ["sites", "read", "coded"])
+def test_screen_and_amount_are_those_of_each_part_alone(batch, parts, kind):
+    changes = parts[kind].between(batch)
+    screen, amounts = changes.screen(), changes.amounts()
+    for part in range(len(parts[kind])):
+        one = torch.zeros(1, len(parts[kind]), dtype=torch.bool)
+        one[0, part] = True
+        change = changes.patched(one) - batch.target
+        first_order = (change * batch.gradient).sum((1, 2))
+        torch.testing.assert_close(screen[:, part], first_order, rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(
+            amounts[:, part], change.square().sum((1, 2)), atol=1e-4, rtol=1e-3
         )
-        np.testing.assert_allclose(screen, exact, rtol=1e-3, atol=1e-4)
-        moved = found[name][:, 0] - found["target"][:, 0]
-        np.testing.assert_allclose(moved, exact.max(1), rtol=1e-3, atol=1e-4)
 
 
-def test_a_class_that_one_channel_decides(layer_of, families_of, section):
-    tokens = noise(60, 16, 10)
-    tail = lambda acts: torch.stack([acts[:, :, 6].sum(1), -acts[:, :, 6].sum(1)], 1).tanh() * 9  # noqa: E731
-    found = patching.patch(families_of(10), *layer_of(tokens, tail), section(pairs=8), 0)
-    channels = found["kinds"]["channels"]
-    assert (channels["patched"], channels["of"]) == (1, 10)
-    assert channels["influence"]["value"] == pytest.approx(1)
-    assert channels["influence"]["interval"] == pytest.approx([1, 1])
+@pytest.mark.parametrize("kind", ["sites", "read", "coded"])
+def test_no_part_changes_nothing(batch, parts, kind):
+    none = torch.zeros(1, len(parts[kind]), dtype=torch.bool)
+    torch.testing.assert_close(parts[kind].between(batch).patched(none), batch.target)
+
+
+def test_a_unit_that_is_active_in_both_images_changes_by_the_difference(batch):
+    """The codes of donor and target share a unit at the same token: 3 - 1 = 2, squared 4."""
+    donor, target = (torch.zeros(49, 5) for _ in range(2))
+    donor[7, 2], target[7, 2], target[8, 4] = 3, 1, 2
+    width = batch.target.shape[2]
+    coded = Coded(torch.eye(5, width), [donor.to_sparse(), target.to_sparse()])
+    one = replace(
+        batch,
+        donors=[0],
+        targets=[1],
+        donor=batch.donor[:1],
+        target=batch.target[:1],
+        gradient=batch.gradient[:1],
+    )
+    assert coded.between(one).amounts().tolist() == [[0, 0, 4, 0, 4]]
+    assert coded.per_token() == 3 / 98
+
+
+def planted(layer_of, classes=4, d=40, positions=9, images=400, logit=3.0):
+    """Each class has a channel of its own, which decides its logit behind a tail that saturates."""
+    label = torch.arange(images) // 2 % classes  # of held-out images and others alike
+    tokens = 0.1 * noise(images, positions, d)
+    tokens[torch.arange(images), :, label] += 2
+    tail = lambda acts: logit * acts[:, :, :classes].mean(1).tanh()  # noqa: E731
+    return layer_of(tokens, tail, grid=[3, 3])
+
+
+def test_planted_channels_are_found_on_other_images(layer_of, families_of, section):
+    layer = planted(layer_of)
+    found = patch(layer, families_of(40), section(classes=4, pairs=8, patched_share=0.05))
+    channels = found.metrics["kinds"]["channels"]
+    assert (channels["patched"], channels["of"]) == (2, 40)
+    assert channels["influence"]["value"] == pytest.approx(1, abs=0.02)
     assert channels["flipped"]["value"] == 1
-    assert channels["null"]["influence"]["value"] == 0
-    assert channels["null"]["flipped"]["value"] == 0
-    assert channels["effect_size"] is None  # every pair gains the same
-    assert channels["matrix"] == [[None, pytest.approx(1)], [pytest.approx(1), None]]
-    assert 0.5 < channels["null"]["activity_ratio"] < 2
-    assert found["pairs"] == channels["influence"]["n"] == 16
-    assert sorted(found["classes"]) == ["class 0", "class 1"]
+    rivals = channels["rivals"]
+    assert rivals["best_case"]["influence"]["value"] == pytest.approx(1, abs=0.02)
+    # Channels of two other classes say nothing of these two.
+    assert abs(rivals["stranger"]["influence"]["value"]) < 0.05
+    # A direction that is spread over forty channels holds little of any of them.
+    assert channels["influence"]["null"] == rivals["random"]["influence"]
+    assert rivals["random"]["influence"]["range"][1] < 0.8
+    assert rivals["random"]["beyond"]["interval"][0] > 0
+    # Eight cells of four classes, 64 images that judge; the two channels are most of what differs.
+    assert found.metrics["judging"] == channels["influence"]["n"] == 64
+    assert 0.5 < channels["replaced"]["value"] < 1
+    # Nothing else changes as much, and that is said.
+    assert "times as much" in rivals["matched"]["influence"]["why"]
+
+
+def test_noise_carries_nothing_over_to_other_images(layer_of, families_of, section):
+    """Behind a linear tail any unit goes some of the way that is chosen for the very pair.
+
+    Each image's logits are noise of its own; nothing that two images of a class have in common.
+    """
+    images, d = 600, 64
+    tokens = noise(images, 1, d)
+    weight = noise(4, d, seed=5) / d**0.5
+    layer = layer_of(tokens, lambda acts: acts[:, 0] @ weight.T)
+    found = patch(layer, families_of(d), section(classes=4, pairs=16))
+    channels = found.metrics["kinds"]["channels"]
+    own = channels["rivals"]["best_case"]["influence"]["value"]
+    other = channels["influence"]["value"]
+    assert own > 0.6
+    assert other < 0.6 * own
+    # What a random basis does by the same rule, channels do no better here.
+    low, high = channels["rivals"]["random"]["beyond"]["interval"]
+    assert low < 0.15 and high > -0.15
 
 
 def test_a_class_that_one_position_decides(layer_of, families_of, section):
-    readout = noise(3, 10)
+    readout = noise(4, 10)
     tail = lambda acts: acts[:, 11] @ readout.T  # noqa: E731
-    layer = layer_of(noise(300, 16, 10), tail, grid=[4, 4])
-    found = patching.patch(families_of(10), *layer, section(pairs=30), 0)
+    layer = layer_of(noise(600, 16, 10), tail, grid=[4, 4])
+    found = patch(layer, families_of(10), section(classes=4, pairs=16)).metrics
     positions = found["kinds"]["positions"]
     assert (positions["patched"], positions["of"]) == (2, 16)
     assert positions["influence"]["value"] == pytest.approx(1, rel=1e-5)
     assert positions["flipped"]["value"] == 1
-    low, high = positions["null"]["influence"]["interval"]
-    assert low < 2 / 16 < high  # how often two random sites of sixteen hit it
-    assert 0 < high < 0.3
-    assert positions["effect_size"]["value"] > 1
+    assert positions["rivals"]["stranger"]["influence"]["value"] == pytest.approx(1, rel=1e-5)
+    # Random positions are never the one that is chosen.
+    assert positions["rivals"]["matched"]["influence"]["value"] == pytest.approx(0, abs=1e-5)
+    assert positions["replaced"]["value"] == pytest.approx(2 / 16, abs=0.03)
 
 
 def test_a_class_that_one_direction_decides(layer_of, families_of, section):
     along = F.normalize(noise(10), dim=0)
     tokens = noise(200, 4, 10) + 4 * torch.sign(noise(200, 1, 1)) * along
     tail = lambda acts: torch.stack([acts.mean(1) @ along, -acts.mean(1) @ along], 1)  # noqa: E731
-    found = patching.patch(families_of(10), *layer_of(tokens, tail), section(pairs=8), 0)
+    found = patch(layer_of(tokens, tail), families_of(10), section(pairs=8)).metrics
     direction = found["kinds"]["direction"]
     assert (direction["patched"], direction["of"]) == (1, 10)
     assert direction["influence"]["value"] == pytest.approx(1, abs=0.02)
-    assert direction["null"]["influence"]["value"] < 0.9
+    assert direction["influence"]["null"] is None  # of two classes there is no stranger
+    assert direction["influence"]["why"]
+
+
+def test_kinds_of_token_have_directions_of_their_own(layer_of, families_of, section):
+    """A class token that says the class, and patches that say the opposite."""
+    sign = torch.sign(noise(200, 1))
+    tokens = torch.zeros(200, 5, 6)
+    tokens[:, 0, 1], tokens[:, 1:, 1] = sign[:, 0], -sign
+    tokens += 0.01 * noise(200, 5, 6)
+    tail = lambda acts: torch.stack([acts[:, 0, 1], -acts[:, 0, 1]], 1)  # noqa: E731
+    layer = layer_of(tokens, tail, prefix=["class"], grid=[2, 2])
+    found = patch(layer, families_of(6), section(pairs=8)).metrics
+    direction = found["kinds"]["direction"]
+    assert direction["influence"]["value"] == pytest.approx(1, abs=0.02)
+    assert direction["replaced"]["value"] == pytest.approx(1, abs=0.02)
 
 
 @pytest.mark.parametrize("module", ["layer2", "layer2.0.conv1"])
 @pytest.mark.parametrize("kind", ["positions", "channels"])
 def test_a_hook_on_the_whole_network_gives_the_same(
-    layers, families, drawn, section, model, images, module, kind
+    layers, judge, section, model, images, module, kind
 ):
-    pairs, share = drawn[module], 0.2
-    found = patched(layers[module], families[module], section(patched_share=share), pairs)
+    made, found, pairs, judged = judge(layers[module], section(patched_share=0.2))
     store, _ = layers[module]
     layer = model.network.get_submodule(module)
+    [plan] = [each for each in made if each.kind == kind and "chosen" in each.sets]
 
+    @torch.no_grad()
     def forward(row, edit=lambda out: out):
         handle = layer.register_forward_hook(lambda *call: edit(call[-1]))
         try:
@@ -193,68 +274,75 @@ def test_a_hook_on_the_whole_network_gives_the_same(
         finally:
             handle.remove()
 
-    for number in range(0, len(pairs.target), 3):
-        donor, target = (pairs.rows[each[number]] for each in (pairs.donor, pairs.target))
-        up, down = (
-            int(pairs.classes[each[number]]) for each in (pairs.donor_class, pairs.target_class)
-        )
-        outputs = []
+    for number in range(0, len(pairs.target), 5):
+        donor, target = (found.rows[each[number]] for each in (pairs.donor, pairs.target))
+        up, down = found.classes[found.cells[pairs.cell[number]]].tolist()
+        there = []
+        forward(donor, there.append)
+        chosen = np.flatnonzero(plan.sets["chosen"][pairs.cell[number]])
 
-        def keep(out, outputs=outputs):
-            out.retain_grad()
-            outputs.append(out)
+        def mix(out, there=there, chosen=chosen):
+            out, source = out.clone(), there[0]
+            if kind == "channels":
+                out[:, chosen] = source[:, chosen]
+            else:
+                out.flatten(2)[..., chosen] = source.flatten(2)[..., chosen]
+            return out
 
-        forward(donor, keep)
-
-        logits = forward(target, keep)
-        (logits[up] - logits[down]).backward()
-        there, here = (each.detach()[0] for each in outputs)
-        pull = outputs[1].grad[0] * (there - here)
-        mixed = here.clone()
-        if kind == "channels":
-            order = pull.sum((1, 2)).argsort(descending=True)
-            chosen = order[: round(share * len(order))]
-            mixed[chosen] = there[chosen]
-        else:
-            order = pull.sum(0).flatten().argsort(descending=True)
-            chosen = order[: round(share * len(order))]
-            mixed.flatten(1)[:, chosen] = there.flatten(1)[:, chosen]
-        with torch.no_grad():
-            logits = forward(target, lambda out, mixed=mixed: mixed[None])
-        assert found[kind][number, 0] == pytest.approx(float(logits[up] - logits[down]), rel=1e-3)
-        assert found[kind][number, 1] == float(logits.argmax() == up)
-    model.network.zero_grad()
+        clean, mixed = forward(target), forward(target, mix)
+        moved = float(mixed[up] - mixed[down] - clean[up] + clean[down])
+        got = judged.mean(kind, "chosen")[number]
+        assert got[0] == pytest.approx(moved, rel=1e-3, abs=1e-4)
+        assert got[1] == float(mixed.argmax() == up)
 
 
-def test_the_null_of_units_replaces_as_many_others(layers, families, drawn):
-    units = families["layer2"]["channels"]
-    batch, _, _ = batch_of(layers["layer2"], drawn["layer2"])
-    activity = np.random.default_rng(0).uniform(0.5, 1.5, len(units.directions))
-    made = kinds.strongest_units(units, activity, 0.2, 0).patch(batch)
-    chosen, random = ((each != batch.target).any(1) for each in (made.tokens, made.null))
-    assert not (chosen & random).any()
-    k = round(0.2 * len(activity))
-    assert (chosen.sum(1) <= k).all() and (random.sum(1) <= k).all()
-    assert chosen.sum() > 0.8 * k * len(chosen)
-    assert len({tuple(each) for each in random.tolist()}) > 1  # drawn for each pair anew
+def test_what_is_replaced_is_the_donors(batch, parts):
+    changes = parts["sites"].between(batch)
+    chosen = torch.zeros(1, 16, dtype=torch.bool)
+    chosen[0, [3, 8]] = True
+    made = changes.patched(chosen)
+    changed = made != batch.target
+    torch.testing.assert_close(made[changed], batch.donor[changed])
+    assert changed.any(2).sum(1).max() <= 2 * 4  # two blocks of two by two
 
 
-def test_what_is_replaced_is_the_donors(layers, families, drawn):
-    units = families["layer2"]["channels"]
-    batch, _, _ = batch_of(layers["layer2"], drawn["layer2"])
-    made = kinds.strongest_units(units, np.ones(len(units.directions)), 0.2, 0).patch(batch)
-    changed = made.tokens != batch.target
-    torch.testing.assert_close(made.tokens[changed], batch.donor[changed])
-    masks = find_sites(49, [], [7, 7], 16).masks(CPU)
-    made = kinds.strongest_sites(masks, 0.2, 0).patch(batch)
-    changed = made.tokens != batch.target
-    assert torch.equal(made.tokens[changed], batch.donor[changed])
-    assert changed.any(2).sum(1).max() <= 3 * 4  # three blocks of two by two
+def test_parts_are_chosen_on_other_images_than_they_are_judged_on(layers):
+    images, choice, judging_pairs = pairing.draw_halves(layers["layer2"][0], 3, 4, 0)
+    ends = [np.union1d(each.donor, each.target) for each in (choice, judging_pairs)]
+    assert len(np.intersect1d(*ends)) == 0
+    assert len(np.unique(images.rows)) == len(images.rows)
 
 
-def test_nothing_is_said_of_a_single_predicted_class(layer_of, families_of, section):
-    tail = lambda acts: acts.mean(1) * 0 + torch.tensor([1.0, 0.0])  # noqa: E731
-    assert patching.patch(families_of(2), *layer_of(noise(20, 4, 2), tail), section(), 0) is None
+def test_pairs_are_between_all_predicted_classes(layers):
+    store, _ = layers["layer2"]
+    predicted = store.logits().argmax(1)
+    images, choice, judged = pairing.draw_halves(store, 3, 4, 0)
+    np.testing.assert_array_equal(images.classes[images.members], predicted[images.rows])
+    np.testing.assert_array_equal(
+        images.tokens, np.stack([store.tokens[row] for row in images.rows.tolist()])
+    )
+    assert store.is_test[images.rows].all()
+    counts = np.bincount(predicted[store.test_rows], minlength=3)[images.classes]
+    assert (np.diff(counts) <= 0).all()
+    for pairs, most in ((choice, 8), (judged, 4)):
+        assert (np.diff(pairs.cell) >= 0).all()
+        for cell, (donor, target) in enumerate(images.cells):
+            here = pairs.cell == cell
+            assert (images.members[pairs.donor[here]] == donor).all()
+            assert (images.members[pairs.target[here]] == target).all()
+            available = min(8, counts[donor] // 2, counts[target] // 2)
+            assert here.sum() == min(most, available)
+            assert len(set(pairs.donor[here])) == here.sum()
+
+
+def test_rare_classes_and_single_ones_are_left_out(layer_of, families_of, section):
+    """Five images of the second class: too few to choose by some and judge on others."""
+    sign = torch.ones(40, 1, 2)
+    sign[:10:2] *= -1  # held out
+    tail = lambda acts: acts[:, 0] @ torch.tensor([[1.0, -1], [0, 0]])  # noqa: E731
+    found = patch(layer_of(sign, tail), families_of(2), section())
+    assert "fewer than two classes" in found.metrics["why"]
+    assert len(found.cells) == 0
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
@@ -266,87 +354,28 @@ def test_every_layout_gives_plain_numbers(
 ):
     readout = noise(3, 8)
     tail = lambda acts: acts[:, 0] @ readout.T  # noqa: E731
-    layer = layer_of(noise(60, positions, 8), tail, prefix, grid, dtype)
-    found = patching.patch(families_of(8), *layer, section(), 0)
-    write_json(tmp_path / "found.json", found)  # refuses what is no number
-    assert list(found["kinds"]) == KINDS
-    assert found["kinds"]["positions"]["influence"]["value"] == pytest.approx(1, rel=1e-5)
-    assert (found["kinds"]["positions"]["null"] is None) == (positions == 1)
-    assert np.sum(found["pairs_by_class"]) == found["pairs"]
-    assert not np.diagonal(found["pairs_by_class"]).any()
-    for kind in found["kinds"].values():
-        assert kind["influence"]["n"] == found["pairs"]
+    layer = layer_of(noise(120, positions, 8), tail, prefix, grid, dtype)
+    found = patch(layer, families_of(8), section())
+    write_json(tmp_path / "found.json", found.metrics)  # refuses what is no number
+    assert list(found.metrics["kinds"]) == KINDS
+    positions_found = found.metrics["kinds"]["positions"]
+    assert positions_found["influence"]["value"] == pytest.approx(1, rel=1e-5)
+    assert ("matched" in positions_found["rivals"]) == (positions > 1)
+    for kind, part in found.metrics["kinds"].items():
+        assert part["influence"]["n"] == found.metrics["judging"]
+        cells = found.cells[found.cells["kind"] == kind]
+        assert cells["pairs"].sum() == found.metrics["pairs"]
+        assert (cells["donor"] != cells["target"]).all()
 
 
-def test_a_class_that_train_images_lack_takes_the_means_of_the_pairs(
-    layer_of, families_of, section
-):
-    tokens = torch.zeros(30, 3, 4)
-    tokens[:15, :, 0] = tokens[15:, :, 1] = 1
-    tail = lambda acts: acts.sum(1)[:, :2]  # noqa: E731
-    layer = layer_of(tokens, tail, is_test=np.arange(30) >= 10)
-    found = patching.patch(families_of(4), *layer, section(), 0)
-    assert found["kinds"]["direction"]["influence"]["value"] == pytest.approx(1)
-
-
-def test_batches_and_repetition_change_nothing(layers, families, drawn, section, monkeypatch):
-    args = layers["layer2"], families["layer2"], section(), drawn["layer2"]
-    once, again = patched(*args), patched(*args)
-    monkeypatch.setattr(patching, "BATCH_TOKENS", 5 * 49)
-    parts = patched(*args)
-    for name, found in once.items():
-        np.testing.assert_array_equal(found, again[name])
-        np.testing.assert_allclose(found, parts[name], rtol=1e-4, atol=1e-4)
-
-
-def test_pairs_are_between_all_predicted_classes(layers):
-    store, _ = layers["layer2"]
-    predicted = store.logits().argmax(1)
-    pairs = pairing.draw_pairs(store, 3, 18, 0)
-    np.testing.assert_array_equal(pairs.classes[pairs.members], predicted[pairs.rows])
-    np.testing.assert_array_equal(pairs.members[pairs.donor], pairs.donor_class)
-    np.testing.assert_array_equal(pairs.members[pairs.target], pairs.target_class)
-    np.testing.assert_array_equal(
-        pairs.tokens, np.stack([store.tokens[row] for row in pairs.rows.tolist()])
-    )
-    assert store.is_test[pairs.rows].all()
-    counts = np.bincount(predicted[store.test_rows], minlength=3)
-    sizes = np.minimum(counts[pairs.classes], 18)
-    assert len(set(sizes)) > 1
-    for donor in range(3):
-        for target in range(3):
-            here = (pairs.donor_class == donor) & (pairs.target_class == target)
-            assert here.sum() == (donor != target) * min(sizes[donor], sizes[target])
-            assert len(set(pairs.donor[here])) == len(set(pairs.target[here])) == here.sum()
-    assert (np.diff(counts[pairs.classes]) <= 0).all()
-    two = pairing.draw_pairs(store, 2, 18, 0)
-    np.testing.assert_array_equal(two.classes, pairs.classes[:2])
-
-
-def test_the_bootstrap_resamples_images():
-    """Where a donor decides its pairs' values, their mean varies as a mean of donors does."""
-    rng = np.random.default_rng(0)
-    per_class, classes = 10, 10
-    images = np.arange(classes * per_class).reshape(classes, per_class)
-    table = np.array(
-        [
-            (images[i, k], images[j, k], i, j)
-            for i in range(classes)
-            for j in range(classes)
-            for k in range(per_class)
-            if i != j
-        ]
-    )
-    members = np.repeat(np.arange(classes), per_class)
-    pairs = pairing.Pairs(np.arange(classes), images.ravel(), members, None, *table.T)
-    effect = rng.standard_normal(images.size)
-    n = len(table)
-    for values in (effect[pairs.donor], effect[pairs.target]):
-        draws = pairing.resampled_sums(pairs, np.stack([values, np.ones(n)], 1), 0)
-        means = draws[:, 0] / draws[:, 1]
-        assert means.mean() == pytest.approx(values.mean(), abs=0.01)
-        # Pairs that are resampled one by one would give a third of what is right.
-        assert 0.9 < means.std() / (effect.std() / np.sqrt(images.size)) < 1.2
+def test_batches_and_repetition_change_nothing(layers, judge, section, monkeypatch):
+    once, again = (judge(layers["layer2"], section())[-1] for _ in range(2))
+    monkeypatch.setattr(judging, "MOST_IMAGES", 3)
+    parts = judge(layers["layer2"], section())[-1]
+    assert once.outcomes.keys() == again.outcomes.keys() == parts.outcomes.keys()
+    for key, found in once.outcomes.items():
+        np.testing.assert_array_equal(found, again.outcomes[key])
+        np.testing.assert_allclose(found, parts.outcomes[key], rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize(

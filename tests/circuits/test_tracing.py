@@ -1,6 +1,7 @@
 """Causal tracing: identities, planted answers, and the same numbers from a hook."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -56,13 +57,16 @@ def test_on_a_linear_tail_screen_and_measurement_agree_and_sites_add_up(layer_of
         np.testing.assert_allclose(found.null_screen, found.null, rtol=1e-3, atol=1e-4)
         assert found.restored.sum() == pytest.approx(found.way, rel=1e-4)
     found = tracing.trace(*layer, section(), 0)
-    assert sum(found["recovered"]) == pytest.approx(1, rel=1e-4)
-    assert found["rank_correlation"]["value"] == pytest.approx(1)
-    assert found["rank_correlation"]["n"] == found["pairs"] == 6
-    assert found["low"] == found["high"] == [None] * 12  # of six pairs
-    found = tracing.trace(*layer, section(traces=30), 0)
-    for low, value, high in zip(found["low"], found["recovered"], found["high"], strict=True):
-        assert low <= value <= high
+    assert found.sites["recovered"].sum() == pytest.approx(1, rel=1e-4)
+    correlation = found.metrics["rank_correlation"]
+    assert correlation["value"] == pytest.approx(1)
+    assert correlation["null"]["value"] < 0.9  # a site that changes much need not matter
+    assert correlation["n"] == found.metrics["pairs"] == 6
+    assert found.sites[["low", "high"]].isna().all(axis=None)  # of six pairs
+    sites = tracing.trace(*layer, section(traces=30), 0).sites
+    assert (sites["low"] <= sites["recovered"]).all() and (
+        sites["recovered"] <= sites["high"]
+    ).all()
 
 
 def test_a_class_that_one_position_decides(layer_of, section, tmp_path):
@@ -70,25 +74,28 @@ def test_a_class_that_one_position_decides(layer_of, section, tmp_path):
     tail = lambda acts: acts[:, 7] @ readout.T  # noqa: E731
     layer = layer_of(noise(60, 12, 5), tail, grid=[3, 4])
     found = tracing.trace(*layer, section(), 0)
-    assert found["grid"] == [3, 4] and found["joined"] == [1, 1] and found["prefix"] == []
+    metrics, sites = found.metrics, found.sites
+    assert metrics["grid"] == [3, 4] and metrics["joined"] == [1, 1] and metrics["prefix"] == []
     expected = np.zeros(12)
     expected[7] = 1
-    np.testing.assert_allclose(found["recovered"], expected, atol=1e-5)
-    np.testing.assert_allclose(np.delete(found["null"], 7), 0, atol=1e-5)
-    assert found["peak"]["value"] == pytest.approx(1, rel=1e-5)
+    np.testing.assert_allclose(sites["recovered"], expected, atol=1e-5)
+    np.testing.assert_allclose(np.delete(sites["null"].to_numpy(), 7), 0, atol=1e-5)
+    assert metrics["peak"]["value"] == pytest.approx(1, rel=1e-5)
     masks = find_sites(12, [], [3, 4], 12).masks(CPU)
     each = [
         tracing.trace_one(*layer, masks, triple) for triple in pairing.draw_triples(layer[0], 6, 0)
     ]
     # A stranger that makes it worse there is best where nothing happens.
     expected_null = sum(max(0, one.null[7]) for one in each) / sum(one.way for one in each)
-    assert found["peak_null"]["value"] == pytest.approx(expected_null, rel=1e-5)
+    assert metrics["peak"]["null"]["value"] == pytest.approx(expected_null, rel=1e-5)
     assert expected_null < 0.9
-    assert found["rank_correlation"]["value"] == pytest.approx(1)
-    assert len(found["examples"]) == 2
-    for example in found["examples"]:
+    assert metrics["rank_correlation"]["value"] == pytest.approx(1)
+    examples = found.examples.groupby(["image_id", "donor_id"])
+    assert len(examples) == 2
+    for _, example in examples:
+        assert example["site"].tolist() == list(range(12))
         np.testing.assert_allclose(example["recovered"], expected, atol=1e-5)
-    write_json(tmp_path / "found.json", found)
+    write_json(tmp_path / "found.json", metrics)
 
 
 def test_prefix_positions_come_first_and_blocks_join_neighbours(layer_of, section):
@@ -96,9 +103,10 @@ def test_prefix_positions_come_first_and_blocks_join_neighbours(layer_of, sectio
     tail = lambda acts: acts[:, 1] @ readout.T  # noqa: E731
     layer = layer_of(noise(60, 18, 5), tail, prefix=["class", "register"], grid=[4, 4])
     found = tracing.trace(*layer, section(sites=6), 0)
-    assert found["prefix"] == ["class", "register"]
-    assert found["grid"] == [2, 2] and found["joined"] == [2, 2]
-    np.testing.assert_allclose(found["recovered"], [0, 1, 0, 0, 0, 0], atol=1e-5)
+    metrics = found.metrics
+    assert metrics["prefix"] == ["class", "register"]
+    assert metrics["grid"] == [2, 2] and metrics["joined"] == [2, 2]
+    np.testing.assert_allclose(found.sites["recovered"], [0, 1, 0, 0, 0, 0], atol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
@@ -106,10 +114,10 @@ def test_a_layer_of_one_position_has_one_site(layer_of, section, tmp_path, dtype
     readout = noise(3, 5)
     layer = layer_of(noise(60, 1, 5), lambda acts: acts[:, 0] @ readout.T, dtype=dtype)
     found = tracing.trace(*layer, section(), 0)
-    assert found["grid"] is None
-    assert found["recovered"] == pytest.approx([1], rel=1e-5)
-    assert found["rank_correlation"] is None
-    write_json(tmp_path / "found.json", found)
+    assert found.metrics["grid"] is None
+    assert found.sites["recovered"].tolist() == pytest.approx([1], rel=1e-5)
+    assert found.metrics["rank_correlation"] is None
+    write_json(tmp_path / "found.json", found.metrics)
 
 
 def test_the_null_takes_the_stranger(layers, triples):
@@ -193,16 +201,17 @@ def test_with_two_classes_the_stranger_is_another_image_of_one_of_them(layer_of,
 def test_nothing_is_said_of_a_single_class_or_of_two_images(layer_of, section):
     tail = lambda acts: torch.cat([acts[:, 0], -acts[:, 0]], 1)  # noqa: E731
     ones = torch.ones(8, 1, 1)
-    assert tracing.trace(*layer_of(ones, tail), section(), 0) is None
+    found = tracing.trace(*layer_of(ones, tail), section(), 0)
+    assert list(found.metrics) == ["why"] and len(found.sites) == len(found.examples) == 0
     signs = torch.tensor([1.0, -1.0, 1.0]).view(3, 1, 1)
     layer = layer_of(signs, tail, is_test=np.arange(3) < 2, name="two")
-    assert tracing.trace(*layer, section(), 0) is None
+    assert list(tracing.trace(*layer, section(), 0).metrics) == ["why"]
 
 
 def test_batches_and_repetition_change_nothing(layers, section, monkeypatch):
-    once = tracing.trace(*layers["layer2"], section(traces=32), 0)
-    assert once == tracing.trace(*layers["layer2"], section(traces=32), 0)
+    once, again = (tracing.trace(*layers["layer2"], section(traces=32), 0) for _ in range(2))
+    assert once.metrics == again.metrics
+    pd.testing.assert_frame_equal(once.sites, again.sites, check_exact=True)
     monkeypatch.setattr(judging, "MOST_IMAGES", 10)
     parts = tracing.trace(*layers["layer2"], section(traces=32), 0)
-    np.testing.assert_allclose(parts["recovered"], once["recovered"], atol=1e-5)
-    np.testing.assert_allclose(parts["low"], once["low"], atol=1e-4)
+    pd.testing.assert_frame_equal(once.sites, parts.sites, atol=1e-4)

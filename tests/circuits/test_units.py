@@ -70,17 +70,6 @@ def test_moments_are_sums_over_tokens(tokens, family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_part_is_what_the_chosen_units_of_each_image_write(tokens, family):
-    units = FAMILIES[family]
-    chosen = torch.rand(IMAGES, len(units.directions), generator=torch.manual_seed(4)) < 0.3
-    whole = all_coefficients(units, tokens).view(IMAGES, POSITIONS, -1)
-    expected = torch.stack(
-        [whole[i][:, each] @ units.directions[each] for i, each in enumerate(chosen)]
-    )
-    torch.testing.assert_close(units.part(tokens, chosen), expected)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
 def test_inner_is_the_slope_towards_losing_the_coefficients(tokens, family):
     """Against autograd: d/dt of a function of the tokens as the coefficients shrink by (1 - t)."""
     units = FAMILIES[family]

@@ -3,6 +3,7 @@
 import math
 
 import made_up_ablation
+import made_up_circuits
 import numpy as np
 import pandas as pd
 from PIL import Image
@@ -184,68 +185,21 @@ def sae_metrics(companions, spliced_accuracy, prefix):
 def write_circuits(root, alias, class_names, grid, prefix, single_class):
     """What the stage `circuits` leaves of one layer; without a grid there are four sites."""
     names = list(class_names)[:4]
+    sites = len(prefix) + (math.prod(grid) if grid else 4)
     metrics = {
-        "images": {"ranking": 10, "judging": 10},
+        "images": {"measuring": 20, "ranking": 10, "judging": 10},
         "ablation": made_up_ablation.metrics(),
-        "patching": None if single_class else patching_metrics(names),
-        "tracing": None if single_class else tracing_metrics(names, grid, prefix),
+        **made_up_circuits.metrics(grid, prefix),
     }
+    tables = made_up_ablation.tables(names) | made_up_circuits.tables(names, sites)
+    if single_class:
+        metrics |= {"patching": made_up_circuits.NOTHING, "tracing": made_up_circuits.NOTHING}
+        tables |= {name: tables[name][:0] for name in ("patching", "sites", "traces")}
     write_json(root / "metrics" / "circuits" / f"{alias}.json", metrics)
     folder = root / "data" / "circuits" / alias
     folder.mkdir(parents=True)
-    for name, table in made_up_ablation.tables(names).items():
+    for name, table in tables.items():
         table.to_parquet(folder / f"{name}.parquet")
-
-
-def patching_metrics(names):
-    n = len(names)
-
-    def kind(place, patched, of, null):
-        matrix = [[None if i == j else (i - j) / n for j in range(n)] for i in range(n)]
-        found = {"influence": share(0.1), "flipped": share(0.05), "activity_ratio": 1.1}
-        return {
-            "patched": patched,
-            "of": of,
-            "influence": share(0.2 * place),
-            "flipped": share(0.1 * place),
-            "effect_size": share(1.0) if null else None,
-            "null": found if null else None,
-            "matrix": matrix,
-        }
-
-    return {
-        "classes": names,
-        "pairs": 2 * n * (n - 1),
-        "pairs_by_class": [[2 * (i != j) for j in range(n)] for i in range(n)],
-        "kinds": {
-            "layer": kind(5, 4, 4, null=False),
-            "positions": kind(2, 1, 4, null=True),
-            "channels": kind(3, 2, WIDTH, null=True),
-            "direction": kind(1, 1, WIDTH, null=True),
-            "latents": kind(4, 2, 8, null=True),
-        },
-    }
-
-
-def tracing_metrics(names, grid, prefix):
-    sites = len(prefix) + (math.prod(grid) if grid else 4)
-    recovered = [(site + 1) / sites for site in range(sites)]
-    example = {"class": names[0], "donor_class": names[1], "recovered": recovered}
-    return {
-        "pairs": 4,
-        "prefix": list(prefix),
-        "grid": grid,
-        "joined": [1, 1],
-        "recovered": recovered,
-        "low": [each - 0.1 for each in recovered],
-        "high": [each + 0.1 for each in recovered],
-        "null": [0.01] * sites,
-        "peak": share(0.7),
-        "peak_null": share(0.02),
-        "rank_correlation": share(0.9) if sites > 1 else None,
-        # Train images, which nothing else shows.
-        "examples": [{"image_id": image, "donor_id": image + 2, **example} for image in (0, 4)],
-    }
 
 
 def write_features(root, alias, class_names, positions, prefix, shape):

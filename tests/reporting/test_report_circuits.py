@@ -4,6 +4,7 @@ import base64
 import io
 
 import made_up_ablation
+import made_up_circuits
 import numpy as np
 import pandas as pd
 import pytest
@@ -33,14 +34,16 @@ def without_controls(metrics):
     """Nothing to hold the top units against."""
     made_up_ablation.without_random_groups(metrics["ablation"])
     for kind in metrics["patching"]["kinds"].values():
-        kind["null"] = kind["effect_size"] = None
+        kind["rivals"] = {}
+        for each in (kind["influence"], kind["flipped"]):
+            each |= {"null": None, "why": "no other parts"}
 
 
 def test_headlines_are_those_of_the_largest_group_and_of_latents(make_project):
     found = make_project().read().headline
     ablation, patching = found["ablation_effect"], found["patching_effect"]
     assert (ablation["value"], ablation["null"]["value"]) == (5.6, 0.0)
-    assert (patching["value"], patching["null"]) == (0.8, 0.1)
+    assert (patching["value"], patching["null"]["value"]) == (0.8, 0.4)
     assert circuits.HEADLINES.keys() == {"ablation_effect", "patching_effect"}
 
 
@@ -48,7 +51,7 @@ def test_headlines_are_those_of_the_largest_group_and_of_latents(make_project):
     ("change", "options", "missing"),
     [
         (without_latents, {}, {"ablation_effect"}),
-        (without_controls, {}, {"ablation_effect", "patching_effect"}),
+        (without_controls, {}, {"ablation_effect"}),
         (lambda metrics: None, {"single_class": True}, {"patching_effect"}),
     ],
     ids=["no latent alive", "no controls", "a single class"],
@@ -56,7 +59,7 @@ def test_headlines_are_those_of_the_largest_group_and_of_latents(make_project):
 def test_what_cannot_be_said_is_left_out(make_project, tmp_path, change, options, missing):
     project = make_project(layers=("only",), **options)
     edit(project, "only", change)
-    if "ablation_effect" in missing and "patching_effect" not in missing:
+    if "ablation_effect" in missing:
         for name in ("ablation", "class_effects", "curves"):
             path = project.data / "circuits" / "only" / f"{name}.parquet"
             table = pd.read_parquet(path)
@@ -65,7 +68,8 @@ def test_what_cannot_be_said_is_left_out(make_project, tmp_path, change, options
     html = report["index.html"].decode()
     headline = project.read().headline
     assert {name for name in circuits.HEADLINES if headline[name]["value"] is None} == missing
-    assert ("nothing to patch between" in html) == bool(options)
+    assert ("Nothing to patch between: a single class" in html) == bool(options)
+    assert ("with random directions" in html) == (change is not without_controls and not options)
     assert ("figures/circuits_tracing.svg" in report) == (not options)
     assert ("Single pairs" in html) == (not options)
     if change is without_latents:
@@ -73,44 +77,52 @@ def test_what_cannot_be_said_is_left_out(make_project, tmp_path, change, options
         assert "latents that support predictions" not in html
 
 
-def test_donor_classes_are_rows_and_the_diagonal_is_empty(make_project):
-    patching = make_project().read().metrics["circuits"]["late"]["patching"]
-    patching["kinds"]["latents"]["matrix"] = [[None, 0.25], [0.75, None]]
+def test_donor_classes_are_rows_and_the_diagonal_is_empty():
+    cells = made_up_circuits.cells(["cat", "dog"])
+    cells.loc[cells["kind"] == "latents", "influence"] = [0.25, 0.75]
     with fixed_style():
-        figure = circuit_figures.influence_figure(patching)
+        figure = circuit_figures.influence_figure(cells)
         figure.draw_without_rendering()
-    [axes] = [each for each in figure.axes if each.get_title(loc="left").startswith("latents")]
+    [axes] = [each for each in figure.axes if each.get_title(loc="left") == "latents"]
     found = axes.images[0].get_array().filled(np.nan)
     np.testing.assert_array_equal(found, [[np.nan, 0.25], [0.75, np.nan]])
     rows = {
         (row["kind"], row["donor"], row["target"]): row["influence"]
-        for row in (circuit_tables.influence_table(patching).rows)
+        for row in (circuit_tables.influence_table(cells).rows)
     }
     assert rows["latents", "cat", "dog"] == 0.25
     assert rows["latents", "dog", "cat"] == 0.75
     assert ("latents", "cat", "cat") not in rows
 
 
+def test_where_there_is_no_way_to_go_a_cell_is_empty():
+    cells = made_up_circuits.cells(["cat", "dog"])
+    cells.loc[0, "influence"] = np.nan
+    assert circuit_tables.influence_table(cells).rows[0]["influence"] is None
+    with fixed_style():
+        circuit_figures.influence_figure(cells).draw_without_rendering()
+
+
 @pytest.mark.parametrize(
-    ("tracing", "canvas"),
+    ("prefix", "grid", "recovered", "canvas"),
     [
+        ([], [2, 2], [0.1, 0.2, 0.3, 0.4], [[0.1, 0.2], [0.3, 0.4]]),
         (
-            {"prefix": [], "grid": [2, 2], "recovered": [0.1, 0.2, 0.3, 0.4]},
-            [[0.1, 0.2], [0.3, 0.4]],
-        ),
-        (
-            {"prefix": ["class", "register"], "grid": [1, 2], "recovered": [0.9, 0.8, 0.1, 0.2]},
+            ["class", "register"],
+            [1, 2],
+            [0.9, 0.8, 0.1, 0.2],
             [[0.9, np.nan, 0.1, 0.2], [0.8, np.nan, np.nan, np.nan]],
         ),
-        ({"prefix": [], "grid": None, "recovered": [0.1, 0.2]}, [[0.1, 0.2]]),
-        ({"prefix": [], "grid": [1, 1], "recovered": [0.7]}, [[0.7]]),
+        ([], None, [0.1, 0.2], [[0.1, 0.2]]),
+        ([], [1, 1], [0.7], [[0.7]]),
     ],
     ids=["grid", "prefix", "no grid", "one site"],
 )
-def test_traced_sites_are_drawn_where_they_lie(tracing, canvas):
-    tracing = tracing | {"null": [0.0]}
+def test_traced_sites_are_drawn_where_they_lie(prefix, grid, recovered, canvas):
+    sites = pd.DataFrame({"recovered": recovered, "null": 0.0})
+    layer = {"prefix": prefix, "grid": grid}
     with fixed_style():
-        figure = circuit_figures.tracing_figure({"late": tracing})
+        figure = circuit_figures.tracing_figure({"late": layer}, {"late": sites})
         figure.draw_without_rendering()
     found = figure.axes[0].images[0].get_array()
     np.testing.assert_array_equal(np.ma.filled(found, np.nan), canvas)
@@ -124,8 +136,8 @@ def opacity(uri):
 def test_a_trace_covers_the_positions_of_each_site():
     """A 3 x 5 grid in blocks of 2 x 2: those at the border have fewer positions."""
     tracing = {"prefix": ["class"], "grid": [2, 3], "joined": [2, 2]}
-    example = {"recovered": [0.9, 0.5, 0.25, -0.1, 0.0, 0.1, 0.4]}
-    found = traces.trace_map("late", tracing, example, [3, 5])
+    recovered = np.array([0.9, 0.5, 0.25, -0.1, 0.0, 0.1, 0.4])
+    found = traces.trace_map("late", tracing, recovered, [3, 5])
     expected = [[1, 1, 0.5, 0.5, 0], [1, 1, 0.5, 0.5, 0], [0, 0, 0.2, 0.2, 0.8]]
     np.testing.assert_allclose(opacity(found.heat), expected, atol=0.004)
     assert (found.strongest, found.prefix) == (0.5, [("class", 0.9)])
@@ -138,47 +150,48 @@ def test_a_trace_covers_the_positions_of_each_site():
 )
 def test_where_there_is_no_map_there_is_no_heat(grid, recovered):
     tracing = {"prefix": [], "grid": grid, "joined": [1, 1]}
-    found = traces.trace_map("late", tracing, {"recovered": recovered}, grid)
+    found = traces.trace_map("late", tracing, np.array(recovered), grid)
     assert (found.heat, found.strongest) == (None, max(recovered))
 
 
 def test_layers_show_the_pairs_that_they_traced(make_project):
     project = make_project(layers=("early", "late"))
-
-    def keep_second(metrics):
-        del metrics["tracing"]["examples"][0]
-
-    edit(project, "early", keep_second)
+    path = project.data / "circuits" / "early" / "traces.parquet"
+    table = pd.read_parquet(path)
+    table[table["image_id"] != 0].to_parquet(path)
     first, second = traces.traces(project.read())
     assert (first.image_id, first.donor_id) == (0, 2)
     assert [each.alias for each in first.maps] == ["late"]
     assert [each.alias for each in second.maps] == ["early", "late"]
 
 
-def test_every_kind_of_patching_has_a_row(make_project):
+def test_every_kind_and_rival_of_patching_has_a_row(make_project):
     layers = make_project().read().metrics["circuits"]
-    by_kind = {
-        row["kind"]: row
+    found = {
+        (row["kind"], row["rule"]): row
         for row in circuit_tables.patching_table({"late": layers["late"]["patching"]}).rows
     }
-    assert list(by_kind) == list(circuit_tables.PATCHED.values())
-    assert by_kind["latents"]["influence_null"]["value"] == 0.1
-    assert "influence_null" not in by_kind["whole layer"]
+    assert list(dict.fromkeys(kind for kind, _ in found)) == list(circuit_tables.PATCHED.values())
+    latents = {rule: row for (kind, rule), row in found.items() if kind == "latents"}
+    assert list(latents) == ["chosen on other images", *circuit_tables.RIVALS.values()]
+    assert latents["random units, chosen likewise"]["influence"]["value"] == 0.4
+    assert latents["random units, chosen likewise"]["influence"]["interval"] == [0.3, 0.5]
+    assert [rule for kind, rule in found if kind == "whole layer"] == ["chosen on other images"]
 
 
 def test_thirty_layers_and_a_thousand_classes_fit(make_project):
     findings = make_project(class_names=[f"class {n} $" for n in range(1000)]).read()
     metrics = findings.metrics["circuits"]["late"]
     layers = {f"layer{n}": metrics for n in range(30)}
-    names = [f"class {n} $" for n in range(50)]
-    metrics["patching"]["classes"] = names
-    for kind in metrics["patching"]["kinds"].values():
-        kind["matrix"] = [[None if i == j else 0.5 for j in range(50)] for i in range(50)]
+    cells = made_up_circuits.cells([f"class {n} $" for n in range(50)])
+    sites = dict.fromkeys(layers, findings.traced_sites["late"])
     with fixed_style():
         for figure in (
             circuit_figures.patching_figure({a: each["patching"] for a, each in layers.items()}),
-            circuit_figures.influence_figure(metrics["patching"]),
-            circuit_figures.tracing_figure({a: each["tracing"] for a, each in layers.items()}),
+            circuit_figures.influence_figure(cells),
+            circuit_figures.tracing_figure(
+                {a: each["tracing"] for a, each in layers.items()}, sites
+            ),
         ):
             figure.draw_without_rendering()
-            assert figure.get_size_inches()[1] < 30
+            assert figure.get_size_inches()[1] < 40

@@ -55,6 +55,7 @@ class Ablation:
 def ablate(
     families: dict[str, Units],
     store: ActivationStore,
+    measuring: Images,
     ranking: Images,
     judging: Images,
     splice: Splice,
@@ -68,6 +69,9 @@ def ablate(
 
     Parameters
     ----------
+    measuring
+        Images that say what units carry and are on average, other ones than the `ranking`: where
+        units are strong on the images that choose them, they are so by chance in part.
     section
         `units` top ones are run, but no more than a quarter of those alive, and `band_draws`
         random groups of each size, `null_draws` of the largest; the logits of the `classes` that
@@ -77,7 +81,7 @@ def ablate(
     classes = found[np.argsort(-counts, kind="stable")][: section.classes]
     names = [splice.classifier.card["class_names"][index] for index in classes]
     layer = {LAYER: channels(store.tokens.shape[-1], splice.classifier.device)}
-    active = measure(families | layer, ranking, store, splice, seed)
+    active = measure(families | layer, measuring, store, splice, seed)
     means = {family: each.mean for family, each in active.items()}
     screens = screen(families, means, ranking, store, splice)
     # The screen of the judging images: what is held against exact runs on the same ones.

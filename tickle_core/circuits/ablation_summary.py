@@ -74,8 +74,8 @@ def unit_rows(judged: Judged, screen: Screen, seed: int) -> list[dict[str, Any]]
     """A row for each unit that was ablated alone, top ones first.
 
     unit; role (top or control); matched (of a top unit its control, of a control its top unit,
-    else -1); energy (on the ranking images); screen (signed mean over them); effect in logits with
-    low and high (95 % over the judging images; not numbers where it has too few, see
+    else -1); energy (on the measuring images); screen (signed mean over the ranking images); effect
+    in logits with low and high (95 % over the judging images; not numbers where it has too few, see
     `statistics.ratio_intervals`); effect_size; p_value (of top unit against control, swapped image
     by image, adjusted for all pairs of the family and kind; no number without control); active (on
     how many images the ablation changes anything) of images.

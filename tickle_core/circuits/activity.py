@@ -57,25 +57,29 @@ def measure(
 ) -> dict[str, Activity]:
     """Means, variances and energies of all units of all families.
 
-    Energies are measured on at most ENERGY_TOKENS tokens, at random positions. Memory: a batch,
-    the coefficients of those tokens in it, and a few numbers per pair of units.
+    Energies are measured on at most ENERGY_TOKENS tokens, at random positions of each image: units
+    may be active at some positions only. Memory: a batch, the coefficients of those tokens in it,
+    and a few numbers per pair of units.
     """
     n, positions, _ = images.tokens.shape
     names, kind_of = store.token_kinds
     rng = np.random.default_rng(seed)
-    some = np.sort(rng.permutation(positions)[: max(1, ENERGY_TOKENS // n)])
+    count = min(positions, max(1, ENERGY_TOKENS // n))
+    some = np.argsort(rng.random((n, positions)), axis=1)[:, :count]
     places = [np.flatnonzero(kind_of == kind) for kind in range(len(names))]
     sums = {name: _Sums(units, len(names)) for name, units in families.items()}
     for batch in progress(batches(images, splice), "measuring activity", "batch"):
+        drawn = some[batch.places]
+        image = np.arange(len(drawn))[:, None]
         for name, units in families.items():
             for kind, at in enumerate(places):
                 sums[name].add_moments(kind, units.moments(batch.tokens[:, at].flatten(0, 1)))
             everything = torch.arange(len(units.directions), device=batch.tokens.device)
             own, donors = (
-                units.coefficients(tokens[:, some].flatten(0, 1), everything)
+                units.coefficients(tokens[image, drawn].flatten(0, 1), everything)
                 for tokens in (batch.tokens, batch.donors)
             )
-            sums[name].add_energy(own, donors, np.tile(kind_of[some], len(batch.ids)))
+            sums[name].add_energy(own, donors, kind_of[drawn].ravel())
     counts = np.bincount(kind_of, minlength=len(names)) * n
     return {name: each.activity(counts) for name, each in sums.items()}
 

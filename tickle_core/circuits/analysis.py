@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tickle_core import params
+from tickle_core import logistic, params
 from tickle_core.activations.store import ActivationStore
 from tickle_core.circuits import ablation, patching, tracing
 from tickle_core.circuits.images import read_images
@@ -28,14 +28,14 @@ class Circuits:
     ----------
     metrics
         JSON-ready: `images`, `ablation`, `patching`, `tracing`.
-    units, classes, curves
-        As `ablation.Ablation` has them.
+    tables
+        By name: `ablation`, `class_effects` and `curves` (`ablation.Ablation` has them as units,
+        classes and curves), `patching` (`patching_summary.Patching`), `sites` and `traces`
+        (`tracing.Tracing`).
     """
 
     metrics: dict[str, Any]
-    units: pd.DataFrame
-    classes: pd.DataFrame
-    curves: pd.DataFrame
+    tables: dict[str, pd.DataFrame]
 
 
 def analyse(
@@ -64,23 +64,32 @@ def analyse(
     ranking, judging = (
         read_images(store, rows, seed) for rows in _halves(store, section.images, seed)
     )
+    measuring = read_images(store, _draw(store, store.train_rows, section.images, seed), seed)
     components = principal_components(sample).basis[: section.directions]
-    families = {
-        "channels": channels(store.tokens.shape[-1], components.device),
-        "latents": Latents(sae),
-        "directions": Directions(components),
-    }
-    found = ablation.ablate(families, store, ranking, judging, splice, section, seed)
+    axes, latents = channels(store.tokens.shape[-1], components.device), Latents(sae)
+    families = {"channels": axes, "latents": latents, "directions": Directions(components)}
+    ablated = ablation.ablate(families, store, measuring, ranking, judging, splice, section, seed)
+    patched = patching.patch(axes, latents, sample, store, splice, section, seed)
+    traced = tracing.trace(store, splice, section, seed)
     return Circuits(
         metrics={
-            "images": {"ranking": len(ranking.ids), "judging": len(judging.ids)},
-            "ablation": found.metrics,
-            "patching": patching.patch(families, store, splice, section, seed),
-            "tracing": tracing.trace(store, splice, section, seed),
+            "images": {
+                "measuring": len(measuring.ids),
+                "ranking": len(ranking.ids),
+                "judging": len(judging.ids),
+            },
+            "ablation": ablated.metrics,
+            "patching": patched.metrics,
+            "tracing": traced.metrics,
         },
-        units=found.units,
-        classes=found.classes,
-        curves=found.curves,
+        tables={
+            "ablation": ablated.units,
+            "class_effects": ablated.classes,
+            "curves": ablated.curves,
+            "patching": patched.cells,
+            "sites": traced.sites,
+            "traces": traced.examples,
+        },
     )
 
 
@@ -92,5 +101,15 @@ def _halves(store: ActivationStore, most: int, seed: int) -> tuple[np.ndarray, n
             f"{store.path} has {len(rows)} held-out images, but ablation needs {LEAST_IMAGES} at "
             "least: raise extract.test_images or add images"
         )
-    drawn = np.random.default_rng(seed).permutation(rows)[:most]
-    return np.sort(drawn[::2]), np.sort(drawn[1::2])
+    drawn = _draw(store, rows, most, seed)
+    # By turns within each class, so that both halves have as many of it.
+    by_class = drawn[np.argsort(store.predictions(drawn), kind="stable")]
+    return np.sort(by_class[::2]), np.sort(by_class[1::2])
+
+
+def _draw(store: ActivationStore, rows: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """At most so many of the rows, in which the predicted classes keep their shares; ascending.
+
+    What units carry differs between classes, and so would samples that have other ones.
+    """
+    return rows[logistic.draw_rows(store.predictions(rows), most, seed)]

@@ -1,186 +1,237 @@
 """What of a layer another image's activations replace: sites of positions, units, a direction.
 
-Which parts move the network furthest, a screen says: the first-order change of LD, by its gradient
-at the image that is patched.
+Each kind consists of parts. For pairs of images, `between` gives what its parts change: the tokens
+that a target has with some parts of its donor (`patched`); to first order, how much each part does
+for the logit difference LD = logit of the donor's class - logit of the target's (`screen`); and how
+much of the layer it changes (`amounts`).
 """
 
-from bisect import bisect_left
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-import numpy as np
 import torch
-from torch.nn import functional as F
 
-from tickle_core.circuits.units import Units
-
-NEAREST = 10  # in log activity, of which a random draw takes one
-TINY = np.finfo(np.float64).tiny  # activity of units that have none: it must have a logarithm
+from tickle_core.dictionaries.sparse import Pattern, sampled_product, sparse_product
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some pairs: their numbers (n,), and tokens and the gradient of LD, (n, positions, d)."""
+    """Pairs of one cell: images (n,), their tokens and the gradient of LD, (n, positions, d)."""
 
-    numbers: np.ndarray
+    cell: int
+    donors: list[int]
+    targets: list[int]
     donor: torch.Tensor
     target: torch.Tensor
     gradient: torch.Tensor
 
 
+class Changes(Protocol):
+    """What the parts of a kind change between the images of some pairs."""
+
+    def patched(self, chosen: torch.Tensor) -> torch.Tensor:
+        """The targets' tokens with the chosen parts (n or 1, parts) of the donors."""
+
+
+class Screened(Changes, Protocol):
+    """What parts change that can be chosen from."""
+
+    def screen(self) -> torch.Tensor:
+        """By how much each part alone raises LD to first order, (n, parts)."""
+
+    def amounts(self) -> torch.Tensor:
+        """Squared norm of what each part alone changes, summed over tokens, (n, parts)."""
+
+
+class Parts(Protocol):
+    """The parts of a kind."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def between(self, batch: Batch) -> Changes:
+        """What the parts change between the images of each pair."""
+
+
 @dataclass(frozen=True)
-class Patched:
-    """Tokens (n, positions, d) of a batch's targets after patching, and under the null.
+class Sites:
+    """Groups of positions, (sites, positions) bool."""
 
-    `activity_ratio` (n,) is the summed activity of the null's units over that of the chosen ones,
-    not a number where those have none.
-    """
+    masks: torch.Tensor
 
-    tokens: torch.Tensor
-    null: torch.Tensor | None = None
-    activity_ratio: np.ndarray | None = None
+    def __len__(self) -> int:
+        """As `Parts`."""
+        return len(self.masks)
+
+    def between(self, batch: Batch) -> "SiteChanges":
+        """As `Parts.between`."""
+        return SiteChanges(self.masks, batch)
 
 
 @dataclass(frozen=True)
-class Kind:
-    """One way of patching: `patched` of the `of` parts that there are."""
+class SiteChanges:
+    """What sites change."""
 
-    patched: int
-    of: int
-    patch: Callable[[Batch], Patched]
+    masks: torch.Tensor
+    batch: Batch
 
+    def screen(self) -> torch.Tensor:
+        """As `Screened.screen`."""
+        change = self.batch.donor - self.batch.target
+        return (self.batch.gradient * change).sum(2) @ self.masks.T.to(change.dtype)
 
-def whole_layer(positions: int) -> Kind:
-    """Replace everything; there is no null."""
-    return Kind(positions, positions, lambda batch: Patched(batch.donor))
+    def amounts(self) -> torch.Tensor:
+        """As `Screened.amounts`."""
+        change = self.batch.donor - self.batch.target
+        return change.square().sum(2) @ self.masks.T.to(change.dtype)
 
-
-def strongest_sites(sites: torch.Tensor, share: float, seed: int) -> Kind:
-    """Replace a share of the sites (sites, positions); the null takes as many random ones.
-
-    Of a single site there is no null.
-    """
-    count = len(sites)
-    k = _share_of(count, share)
-
-    def patch(batch: Batch) -> Patched:
-        by_position = (batch.gradient * (batch.donor - batch.target)).sum(2)
-        chosen = _largest(by_position @ sites.to(by_position.dtype).T, k)
-
-        def replaced(chosen: torch.Tensor) -> torch.Tensor:
-            return torch.where(sites[chosen].any(1)[..., None], batch.donor, batch.target)
-
-        if k == count:
-            return Patched(replaced(chosen))
-        lots = [_rng(seed, 0, each).choice(count, k, replace=False) for each in batch.numbers]
-        return Patched(replaced(chosen), replaced(torch.from_numpy(np.stack(lots)).to(chosen)))
-
-    return Kind(k, count, patch)
+    def patched(self, chosen: torch.Tensor) -> torch.Tensor:
+        """As `Changes.patched`; to the bit the donors' where all are chosen."""
+        positions = (chosen[..., None] & self.masks).any(1)[..., None]
+        return torch.where(positions, self.batch.donor, self.batch.target)
 
 
-def strongest_units(units: Units, activity: np.ndarray, share: float, seed: int) -> Kind:
-    """Replace the coefficients of a share of the units, at all positions.
+@dataclass(frozen=True)
+class Read:
+    """Units (parts, d) whose coefficients are inner products with the tokens."""
 
-    The null takes as many others that are as active; there is none where others are fewer.
+    directions: torch.Tensor
 
-    Parameters
-    ----------
-    activity
-        (units,), none negative.
-    """
-    count = len(activity)
-    k = _share_of(count, share)
-    everything, level = np.arange(count), np.maximum(activity, TINY)
+    def __len__(self) -> int:
+        """As `Parts`."""
+        return len(self.directions)
 
-    def patch(batch: Batch) -> Patched:
-        slopes = batch.gradient
-        screen = units.inner(batch.donor, slopes) - units.inner(batch.target, slopes)
-        chosen = _largest(screen, k)
-        if 2 * k > count:
-            return Patched(_with_units_of(units, batch, chosen))
-        others, ratios = [], []
-        for own, number in zip(chosen.cpu().numpy(), batch.numbers, strict=True):
-            rest = np.setdiff1d(everything, own)
-            others.append(matched(level, own, rest, _rng(seed, 1, number)))
-            wanted = activity[own].sum()
-            ratios.append(activity[others[-1]].sum() / wanted if wanted > 0 else np.nan)
-        null = torch.from_numpy(np.stack(others)).to(chosen)
-        return Patched(
-            _with_units_of(units, batch, chosen),
-            _with_units_of(units, batch, null),
-            np.array(ratios),
+    def between(self, batch: Batch) -> "ReadChanges":
+        """As `Parts.between`."""
+        coefficients = (batch.donor - batch.target) @ self.directions.T
+        return ReadChanges(self.directions, coefficients, batch)
+
+
+@dataclass(frozen=True)
+class ReadChanges:
+    """By how much coefficients differ, (n, positions, parts)."""
+
+    directions: torch.Tensor
+    coefficients: torch.Tensor
+    batch: Batch
+
+    def screen(self) -> torch.Tensor:
+        """As `Screened.screen`."""
+        return (self.coefficients * (self.batch.gradient @ self.directions.T)).sum(1)
+
+    def amounts(self) -> torch.Tensor:
+        """As `Screened.amounts`."""
+        return self.coefficients.square().sum(1) * self.directions.square().sum(1)
+
+    def patched(self, chosen: torch.Tensor) -> torch.Tensor:
+        """As `Changes.patched`."""
+        return self.batch.target + (self.coefficients * chosen[:, None]) @ self.directions
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Units (parts, d) with sparse coefficients: of each image, a sparse (positions, parts)."""
+
+    directions: torch.Tensor
+    codes: list[torch.Tensor]
+
+    def per_token(self) -> float:
+        """How many are active on a token, on average."""
+        active = sum(each.values().numel() for each in self.codes)
+        return active / sum(len(each) for each in self.codes)
+
+    def __len__(self) -> int:
+        """As `Parts`."""
+        return len(self.directions)
+
+    def between(self, batch: Batch) -> "CodedChanges":
+        """As `Parts.between`."""
+        entries = [self.codes[image] for image in (*batch.donors, *batch.targets)]
+        positions, units = entries[0].shape
+        places = [place * positions + each.indices()[0] for place, each in enumerate(entries)]
+        token, tokens = torch.cat(places), positions * len(entries)
+        unit = torch.cat([each.indices()[1] for each in entries])
+        values = torch.cat([each.values() for each in entries])
+        values = torch.where(token < tokens // 2, values, -values)
+        return CodedChanges(
+            self.directions, Pattern.of_rows(token, unit, tokens, units), values, batch
         )
 
-    return Kind(k, count, patch)
 
+@dataclass(frozen=True)
+class CodedChanges:
+    """What sparse coefficients add: (entries,) of a pattern (2 * n * positions, parts).
 
-def one_direction(along: torch.Tensor, by_chance: torch.Tensor) -> Kind:
-    """Replace the component along a direction of each pair's own, (pairs, d); and of the null."""
-
-    def replaced(batch: Batch, directions: torch.Tensor) -> torch.Tensor:
-        unit = F.normalize(directions[batch.numbers], dim=1)[:, None].to(batch.target)
-        change = ((batch.donor - batch.target) * unit).sum(2, keepdim=True)
-        return batch.target + change * unit
-
-    def patch(batch: Batch) -> Patched:
-        return Patched(replaced(batch, along), replaced(batch, by_chance))
-
-    return Kind(1, along.shape[1], patch)
-
-
-def matched(
-    activity: np.ndarray,
-    chosen: np.ndarray,
-    others: np.ndarray,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """For each chosen unit another one that is about as active, none of them twice.
-
-    The chosen take their turn in the order given, as long as others are left.
-
-    Parameters
-    ----------
-    activity
-        (units,), all positive for the units in question.
-    chosen, others
-        Units; `others` are what may be taken.
-    rng
-        Takes a random one of the 10 nearest in log activity that are left.
-
-    Returns
-    -------
-    np.ndarray
-        (min(chosen, others),) units; the i-th is matched to chosen[i].
+    The donors' tokens come first, then the targets', from which they are taken off.
     """
-    order = others[np.argsort(activity[others], kind="stable")]
-    units, levels = order.tolist(), np.log(activity[order]).tolist()
-    taken = []
-    for level in np.log(activity[chosen[: len(others)]]).tolist():
-        place = bisect_left(levels, level)
-        window = range(max(0, place - NEAREST), min(len(levels), place + NEAREST))
-        near = sorted(window, key=lambda at, level=level: abs(levels[at] - level))[:NEAREST]
-        at = near[rng.integers(len(near))]
-        taken.append(units.pop(at))
-        levels.pop(at)
-    return np.array(taken, dtype=np.int64)
+
+    directions: torch.Tensor
+    pattern: Pattern
+    values: torch.Tensor
+    batch: Batch
+
+    def screen(self) -> torch.Tensor:
+        """As `Screened.screen`."""
+        slopes = self.batch.gradient.flatten(0, 1).repeat(2, 1)
+        products = self.values * sampled_product(slopes, self.directions, self.pattern)
+        cells = self._image() * self.pattern.width + self.pattern.columns
+        return self._sums(cells, products)
+
+    def amounts(self) -> torch.Tensor:
+        """As `Screened.amounts`."""
+        tokens = self.pattern.height // 2
+        cells = self.pattern.rows % tokens * self.pattern.width + self.pattern.columns
+        # A unit may be active in both images.
+        cells, place = cells.unique(return_inverse=True)
+        changes = self.values.new_zeros(len(cells)).index_add(0, place, self.values)
+        positions = self.batch.target.shape[1]
+        image, unit = cells // (self.pattern.width * positions), cells % self.pattern.width
+        found = self._sums(image * self.pattern.width + unit, changes.square())
+        return found * self.directions.square().sum(1)
+
+    def patched(self, chosen: torch.Tensor) -> torch.Tensor:
+        """As `Changes.patched`; what the coefficients do not explain stays the target's."""
+        of_image = chosen.expand(len(self.batch.target), -1)
+        values = self.values * of_image[self._image(), self.pattern.columns]
+        ends = sparse_product(values, self.directions, self.pattern)
+        return self.batch.target + ends.view(2, *self.batch.target.shape).sum(0)
+
+    def _image(self) -> torch.Tensor:
+        """The pair of each entry."""
+        images, positions, _ = self.batch.target.shape
+        return self.pattern.rows // positions % images
+
+    def _sums(self, cells: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+        """Sums of values by pair and part."""
+        images = len(self.batch.target)
+        sums = values.new_zeros(images * self.pattern.width)
+        return sums.index_add(0, cells, values).view(images, -1)
 
 
-def _with_units_of(units: Units, batch: Batch, numbers: torch.Tensor) -> torch.Tensor:
-    """Targets whose units (n, k) have the donor's coefficients."""
-    chosen = torch.zeros(len(numbers), len(units.directions), dtype=torch.bool)
-    chosen = chosen.to(numbers.device).scatter_(1, numbers, True)
-    return batch.target + (units.part(batch.donor, chosen) - units.part(batch.target, chosen))
+@dataclass(frozen=True)
+class Lines:
+    """Directions of the layer, one per position: (parts, positions, d), of unit norm or zero."""
+
+    directions: torch.Tensor
+
+    def __len__(self) -> int:
+        """As `Parts`."""
+        return len(self.directions)
+
+    def between(self, batch: Batch) -> "LineChanges":
+        """As `Parts.between`."""
+        return LineChanges(self.directions, batch)
 
 
-def _share_of(count: int, share: float) -> int:
-    return max(1, round(share * count))
+@dataclass(frozen=True)
+class LineChanges:
+    """What one direction changes, out of those that there are."""
 
+    directions: torch.Tensor
+    batch: Batch
 
-def _largest(screen: torch.Tensor, k: int) -> torch.Tensor:
-    """The k columns of largest value in each row, the first of equal ones first."""
-    return screen.argsort(dim=1, descending=True, stable=True)[:, :k]
-
-
-def _rng(seed: int, stream: int, number: int) -> np.random.Generator:
-    """Of each pair its own, so that batches change nothing."""
-    return np.random.default_rng([seed, stream, int(number)])
+    def patched(self, chosen: torch.Tensor) -> torch.Tensor:
+        """As `Changes.patched`, of one direction that is the same for all pairs."""
+        [along] = self.directions[chosen[0]]
+        change = ((self.batch.donor - self.batch.target) * along).sum(2, keepdim=True)
+        return self.batch.target + change * along

@@ -5,20 +5,22 @@ apart by the difference of two logits, logit_y - logit_y', which is linear in th
 would hide what works against a class (Zhang, Nanda 2024, arXiv:2309.16042).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
-from tickle_core import arrays, statistics
+from tickle_core import arrays
 from tickle_core.activations.store import ActivationStore
 from tickle_core.models.splicing import Splice
 
+LEAST_IMAGES = 3  # of a class and half: with fewer, intervals over images would cover too seldom
+
 
 @dataclass(frozen=True)
-class Pairs:
-    """Images of a few predicted classes, and pairs of them.
+class Images:
+    """Images of a few predicted classes.
 
     Attributes
     ----------
@@ -30,20 +32,31 @@ class Pairs:
         (n,) which of `classes` each image is predicted as.
     tokens
         (n, positions, d), as they are stored.
-    donor, target
-        (pairs,) which of the n images.
-    donor_class, target_class
-        (pairs,) which of `classes`.
     """
 
     classes: np.ndarray
     rows: np.ndarray
     members: np.ndarray
     tokens: np.ndarray
+
+    @property
+    def cells(self) -> np.ndarray:
+        """Ordered pairs of different classes, by their place in `classes`: (c * (c - 1), 2)."""
+        count = len(self.classes)
+        return np.argwhere(~np.eye(count, dtype=bool))
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of images: which of them is the `donor`, which the `target`, and their `cell`.
+
+    (pairs,) each. A cell is a pair of classes, the donor's and the target's, by its place in
+    `Images.cells`; pairs of a cell stand together.
+    """
+
     donor: np.ndarray
     target: np.ndarray
-    donor_class: np.ndarray
-    target_class: np.ndarray
+    cell: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -57,41 +70,56 @@ class Triple:
     donor_class: int
 
 
-def draw_pairs(store: ActivationStore, classes: int, count: int, seed: int) -> Pairs | None:
-    """Pair held-out images of the classes that are predicted most often, each with each.
+def draw_halves(
+    store: ActivationStore, classes: int, count: int, seed: int
+) -> tuple[Images, Pairs, Pairs] | None:
+    """Pair held-out images of the classes that are predicted most often, each with each, twice.
 
-    Of every class, at most `count` images are drawn; for each ordered pair of classes, the first
-    image of the one is the donor of the first of the other, and so on while both have images.
-    Memory: the stored tokens of classes * count images.
+    Of every class, up to 2 * count images are drawn for either half, as many for the one as for
+    the other; classes that are predicted for fewer than 2 * LEAST_IMAGES are left out. Memory: the
+    stored tokens of 4 * classes * count images.
 
     Returns
     -------
-    Pairs or None
-        None where the model predicts a single class, or there are no held-out images.
+    tuple or None
+        The images; the pairs of the first half, all 2 * count images of a class with as many of
+        each other class, since choosing costs little; and those of the second, `count` of a cell.
+        None where that leaves fewer than two classes.
     """
     rows = store.test_rows
     predicted = store.predictions(rows)
     found, counts = np.unique(predicted, return_counts=True)
-    if len(found) < 2:
+    enough = counts >= 2 * LEAST_IMAGES
+    chosen = found[enough][np.argsort(-counts[enough], kind="stable")][:classes]
+    if len(chosen) < 2:
         return None
-    chosen = found[np.argsort(-counts, kind="stable")][:classes]
     drawn = []
     for each in chosen:
         candidates = rows[predicted == each]
         rng = np.random.default_rng([seed, int(each)])
-        drawn.append(rng.choice(candidates, min(count, len(candidates)), replace=False))
-    sizes = np.array([len(each) for each in drawn])
-    first = np.concatenate([[0], sizes.cumsum()])
-    table = [
-        (first[i] + k, first[j] + k, i, j)
-        for i in range(len(chosen))
-        for j in range(len(chosen))
-        if i != j
-        for k in range(min(sizes[i], sizes[j]))
-    ]
+        size = min(2 * count, len(candidates) // 2)
+        drawn.append(rng.choice(candidates, 2 * size, replace=False))
     rows = np.concatenate(drawn)
-    members = np.repeat(np.arange(len(chosen)), sizes)
-    return Pairs(chosen, rows, members, read_rows(store, rows), *np.array(table).T)
+    members = np.repeat(np.arange(len(chosen)), [len(each) for each in drawn])
+    images = Images(chosen, rows, members, read_rows(store, rows))
+    numbers = np.split(np.arange(len(rows)), np.cumsum([len(each) for each in drawn])[:-1])
+    first, second = zip(*(np.split(each, 2) for each in numbers), strict=True)
+    return images, pair_up(first, images.cells, 2 * count), pair_up(second, images.cells, count)
+
+
+def pair_up(numbers: Sequence[np.ndarray], cells: np.ndarray, count: int) -> Pairs:
+    """Pair the images of each class (numbers) with those of each other, as many as `count`.
+
+    A cell takes the first images of either class or the next ones, cells by turns: an interval
+    narrows with the images, of which there are thus twice as many, rather than with the pairs.
+    """
+    table = []
+    for cell, (i, j) in enumerate(cells):
+        start = count * int((i + j + (i < j)) % 2)
+        for place in range(start, start + min(count, len(numbers[i]), len(numbers[j]))):
+            ends = (numbers[each][place % len(numbers[each])] for each in (i, j))
+            table.append((*ends, cell))
+    return Pairs(*np.array(table).T)
 
 
 def draw_triples(store: ActivationStore, count: int, seed: int) -> list[Triple] | None:
@@ -155,44 +183,3 @@ def gradient(
     tokens = tokens.detach().requires_grad_()
     found = difference(splice.logits(tokens, ids), up, down)
     return torch.autograd.grad(found.sum(), tokens)[0]
-
-
-def resampled_sums(pairs: Pairs, columns: np.ndarray, seed: int) -> np.ndarray:
-    """Bootstrap of sums over pairs, by resampling images within their classes.
-
-    One image is in many pairs, as donor and as target. So a pair counts as often as its donor was
-    drawn times as often as its target was [1]_.
-
-    Parameters
-    ----------
-    columns
-        (pairs, q).
-
-    Returns
-    -------
-    np.ndarray
-        (draws, q).
-
-    References
-    ----------
-    .. [1] Owen (2007). The pigeonhole bootstrap. Annals of Applied Statistics 1.
-    """
-    rng = np.random.default_rng(seed)
-    sizes = np.bincount(pairs.members)
-    draws = []
-    for _ in range(statistics.RESAMPLES):
-        counts = np.concatenate([statistics.resample_counts(size, rng) for size in sizes])
-        draws.append((counts[pairs.donor] * counts[pairs.target]) @ columns)
-    return np.stack(draws)
-
-
-def estimate(value: float, draws: np.ndarray, n: int) -> dict[str, Any] | None:
-    """A number as metrics have it, with the percentile interval of its bootstrap draws.
-
-    Draws that are not finite (a resample without any pair) are left out; None where the number
-    itself is not.
-    """
-    if not np.isfinite(value):
-        return None
-    interval = statistics.percentile_interval(draws[np.isfinite(draws)])
-    return {"value": float(value), "interval": list(interval), "n": n}

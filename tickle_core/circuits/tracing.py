@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from tickle_core import params, statistics
@@ -41,6 +42,8 @@ class Traced:
         stranger.
     screen, null_screen
         (sites,) the same to first order, by the gradient at the donor.
+    change
+        (sites,) squared distance of the clean image's tokens from the donor's.
     """
 
     way: float
@@ -48,51 +51,80 @@ class Traced:
     null: np.ndarray
     screen: np.ndarray
     null_screen: np.ndarray
+    change: np.ndarray
 
 
-def trace(
-    store: ActivationStore, splice: Splice, section: params.Circuits, seed: int
-) -> dict[str, Any] | None:
+@dataclass(frozen=True)
+class Tracing:
+    """What tracing a layer finds.
+
+    Attributes
+    ----------
+    metrics
+        JSON-ready, see `trace`; where nothing can be traced only `why`.
+    sites
+        A row per site, prefix positions first, then the grid row by row: `recovered` share with its
+        interval from `low` to `high` (not numbers where pairs are too few), and `null`.
+    examples
+        A row per example pair and site: image_id, donor_id, class, donor_class, site, recovered.
+    """
+
+    metrics: dict[str, Any]
+    sites: pd.DataFrame
+    examples: pd.DataFrame
+
+
+SITES = ["recovered", "low", "high", "null"]
+EXAMPLES = ["image_id", "donor_id", "class", "donor_class", "site", "recovered"]
+
+
+def trace(store: ActivationStore, splice: Splice, section: params.Circuits, seed: int) -> Tracing:
     """Restore the sites of a layer one by one, for pairs of held-out images.
 
     Means over pairs are ratios of sums, with intervals over pairs where those are enough. The peak
     is measured at the site that the screen finds best for a pair, so that it is no maximum of what
-    is measured; so is that of the null, by the stranger's screen. Memory: the tokens of three
-    images, a few times the activations of a batch, and four numbers per pair and site.
+    is measured; so is that of its null, by the stranger's screen. Memory: the tokens of three
+    images, a few times the activations of a batch, and five numbers per pair and site.
 
     Returns
     -------
-    dict or None
-        JSON-ready: `pairs`; `prefix`, `grid` and `joined` of the sites; by site `recovered` with
-        its interval from `low` to `high`, and `null`; `peak`, `peak_null`; `rank_correlation` of
-        screen and measurement (mean over pairs); and `examples`. None where the model predicts a
-        single class or there are fewer than three held-out images.
+    Tracing
+        Its metrics: `pairs`; `prefix`, `grid` and `joined` of the sites; `peak` with its null; and
+        `rank_correlation` of screen and measurement over sites (mean over pairs), whose null is
+        that of how much a site changes.
     """
     triples = pairing.draw_triples(store, section.traces, seed)
     if triples is None:
-        return None
+        why = "the model predicts a single class, or there are fewer than three held-out images"
+        return Tracing({"why": why}, pd.DataFrame(columns=SITES), pd.DataFrame(columns=EXAMPLES))
     positions = store.tokens.shape[1]
     sites = find_sites(positions, store.prefix, store.grid, section.sites)
     masks = sites.masks(splice.classifier.device)
     names = splice.classifier.card["class_names"]
     found = [trace_one(store, splice, masks, each) for each in progress(triples, "tracing", "pair")]
-    return {
+    examples = [
+        pd.DataFrame(
+            {
+                "image_id": store.image_ids[triple.clean],
+                "donor_id": store.image_ids[triple.donor],
+                "class": names[triple.clean_class],
+                "donor_class": names[triple.donor_class],
+                "site": np.arange(len(masks)),
+                "recovered": traced.restored / traced.way,
+            }
+        )
+        for triple, traced in zip(triples[: section.examples], found, strict=False)
+    ]
+    metrics = {
         "pairs": len(triples),
         "prefix": sites.prefix,
         "grid": sites.grid,
         "joined": sites.joined,
-        **_summary(found, seed),
-        "examples": [
-            {
-                "image_id": int(store.image_ids[triple.clean]),
-                "donor_id": int(store.image_ids[triple.donor]),
-                "class": names[triple.clean_class],
-                "donor_class": names[triple.donor_class],
-                "recovered": (traced.restored / traced.way).tolist(),
-            }
-            for triple, traced in zip(triples[: section.examples], found, strict=False)
-        ],
+        "peak": _peak(found, seed),
+        "rank_correlation": _rank_correlation(found, seed),
     }
+    nothing = pd.DataFrame(columns=EXAMPLES)
+    return Tracing(metrics, _sites(found, seed), pd.concat(examples) if examples else nothing)
 
 
 def trace_one(
@@ -128,37 +160,49 @@ def trace_one(
     with torch.no_grad():
         start = differences(donor[None], donor_id)
         way = float(differences(clean[None], clean_id) - start)
-        return Traced(way, restored(clean), restored(stranger), screen(clean), screen(stranger))
+        distances = (clean - donor).square().sum(1)
+        return Traced(
+            way,
+            restored(clean),
+            restored(stranger),
+            screen(clean),
+            screen(stranger),
+            (masks.to(distances.dtype) @ distances).double().cpu().numpy(),
+        )
 
 
-def _summary(found: list[Traced], seed: int) -> dict[str, Any]:
-    """Ratios of sums over pairs, with bootstraps over pairs."""
+def _sites(found: list[Traced], seed: int) -> pd.DataFrame:
     way = np.array([each.way for each in found])
     restored = np.stack([each.restored for each in found])
     null = np.stack([each.null for each in found])
-
-    def share(values: np.ndarray) -> dict[str, Any]:
-        return statistics.ratio_estimate(values, way, seed)
-
     low, high = statistics.ratio_intervals(restored, way, seed)
-    return {
-        "recovered": (restored.sum(0) / way.sum()).tolist(),
-        "low": [None if np.isnan(end) else end for end in low.tolist()],
-        "high": [None if np.isnan(end) else end for end in high.tolist()],
-        "null": (null.sum(0) / way.sum()).tolist(),
-        "peak": share(np.array([each.restored[each.screen.argmax()] for each in found])),
-        "peak_null": share(np.array([each.null[each.null_screen.argmax()] for each in found])),
-        "rank_correlation": _rank_correlation(found, seed),
-    }
+    columns = restored.sum(0) / way.sum(), low, high, null.sum(0) / way.sum()
+    return pd.DataFrame(dict(zip(SITES, columns, strict=True)))
+
+
+def _peak(found: list[Traced], seed: int) -> dict[str, Any]:
+    way = np.array([each.way for each in found])
+    peaks = np.array([each.restored[each.screen.argmax()] for each in found])
+    null = np.array([each.null[each.null_screen.argmax()] for each in found])
+    peak = statistics.ratio_estimate(peaks, way, seed)
+    return peak | {"null": statistics.ratio_estimate(null, way, seed)}
 
 
 def _rank_correlation(found: list[Traced], seed: int) -> dict[str, Any] | None:
-    """Mean over pairs of Spearman's correlation of screen and measurement over sites.
+    """Mean over pairs of Spearman's correlation over sites of what is measured and the screen.
 
     Pairs are left out where either is the same at all sites; None where that leaves none.
     """
-    # Digits that the rounding of logits makes give no ranks.
-    shares = [np.round(np.stack([each.screen, each.restored]) / each.way, DIGITS) for each in found]
-    correlations = np.array([statistics.spearman(*each) for each in shares])
-    correlations = correlations[np.isfinite(correlations)]
-    return statistics.mean_estimate(correlations, seed) if len(correlations) else None
+
+    def correlation(guesses: list[np.ndarray]) -> dict[str, Any] | None:
+        # Digits that the rounding of logits makes give no ranks.
+        measured = [np.round(each.restored / each.way, DIGITS) for each in found]
+        each_pair = [statistics.spearman(*both) for both in zip(guesses, measured, strict=True)]
+        told = np.array([each for each in each_pair if np.isfinite(each)])
+        return statistics.mean_estimate(told, seed) if len(told) else None
+
+    screened = correlation([np.round(each.screen / each.way, DIGITS) for each in found])
+    null = correlation([each.change for each in found])
+    if screened and null is None:
+        return screened | {"null": None, "why": "all sites change as much"}
+    return screened and screened | {"null": null}

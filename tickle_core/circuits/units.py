@@ -16,7 +16,7 @@ from typing import Protocol
 import torch
 
 from tickle_core.dictionaries.sae import SparseAutoencoder
-from tickle_core.dictionaries.sparse import sampled_product, sparse_product
+from tickle_core.dictionaries.sparse import sampled_product
 
 
 class Units(Protocol):
@@ -31,22 +31,6 @@ class Units(Protocol):
 
     def moments(self, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Sum and sum of squares of every c over tokens (n, d), both (units,) float64."""
-
-    def part(self, tokens: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-        """What some units contribute to each token: sum_u c_u w_u over the units chosen.
-
-        Parameters
-        ----------
-        tokens
-            (n, positions, d).
-        chosen
-            (n, units) bool, for each image units of its own.
-
-        Returns
-        -------
-        torch.Tensor
-            (n, positions, d).
-        """
 
     def inner(self, tokens: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
         """sum_p c_u(a_p) (w_u . g_p) over an image's positions.
@@ -80,10 +64,6 @@ class Directions:
         """As `Units.moments`."""
         found = (tokens @ self.directions.T).double()
         return found.sum(0), found.square().sum(0)
-
-    def part(self, tokens: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-        """As `Units.part`."""
-        return (tokens @ self.directions.T * chosen[:, None]) @ self.directions
 
     def inner(self, tokens: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
         """As `Units.inner`."""
@@ -126,13 +106,6 @@ class Latents:
             zeros.index_add(0, codes.pattern.columns, values),
             zeros.index_add(0, codes.pattern.columns, values.square()),
         )
-
-    def part(self, tokens: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-        """As `Units.part`."""
-        codes = self.sae.codes(tokens.flatten(0, 1))
-        image = codes.pattern.rows // tokens.shape[1]
-        values = codes.values * chosen[image, codes.pattern.columns]
-        return sparse_product(values, self.directions, codes.pattern).view_as(tokens)
 
     def inner(self, tokens: torch.Tensor, gradients: torch.Tensor) -> torch.Tensor:
         """As `Units.inner`."""

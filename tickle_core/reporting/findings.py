@@ -56,7 +56,7 @@ class Findings:
         By layer: the tables that the stage `features` writes.
     picture_folders
         By layer: where the pictures lie that the column `file` of `pictures` names.
-    ablation, class_effects, curves
+    ablation, class_effects, curves, patched_classes, traced_sites, traces
         By layer: the tables that the stage `circuits` writes.
     probe_positions, probe_classes, confusion
         By layer: the tables that the stage `probes` writes.
@@ -80,6 +80,9 @@ class Findings:
     ablation: dict[str, pd.DataFrame]
     class_effects: dict[str, pd.DataFrame]
     curves: dict[str, pd.DataFrame]
+    patched_classes: dict[str, pd.DataFrame]
+    traced_sites: dict[str, pd.DataFrame]
+    traces: dict[str, pd.DataFrame]
     probe_positions: dict[str, pd.DataFrame]
     probe_classes: dict[str, pd.DataFrame]
     confusion: dict[str, pd.DataFrame]
@@ -151,6 +154,9 @@ def read(data: Path, metrics: Path, settings: Settings) -> Findings:
             ablation=_tables(data / "circuits", settings, "ablation"),
             class_effects=_tables(data / "circuits", settings, "class_effects"),
             curves=_tables(data / "circuits", settings, "curves"),
+            patched_classes=_tables(data / "circuits", settings, "patching"),
+            traced_sites=_tables(data / "circuits", settings, "sites"),
+            traces=_tables(data / "circuits", settings, "traces"),
             probe_positions=_tables(data / "probes", settings, "positions"),
             probe_classes=_tables(data / "probes", settings, "classes"),
             confusion=_tables(data / "probes", settings, "confusion"),

@@ -25,7 +25,8 @@ class Series:
     label
         For the legend.
     numbers
-        `{"value": ..., "interval": [low, high]}`, the interval optional; None is left out.
+        Estimates, with an interval or without, or what draws came to, with a range; None is left
+        out.
     color, marker
         Of matplotlib.
     filled
@@ -82,8 +83,9 @@ def forest(axes: Axes, rows: Sequence[str], series: Sequence[Series]) -> None:
         filled = each.filled or [True] * len(rows)
         faces = [each.color if filled[row] else "white" for row, _ in points]
         for (_, number), height in zip(points, y, strict=True):
-            if number.get("interval"):
-                axes.plot(number["interval"], [height, height], color=each.color, linewidth=1.5)
+            ends = number.get("interval") or number.get("range")
+            if ends:
+                axes.plot(ends, [height, height], color=each.color, linewidth=1.5)
         # A bar has no inside that could be filled.
         edges = None if each.marker == "|" else each.color
         axes.scatter(

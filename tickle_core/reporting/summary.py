@@ -46,9 +46,8 @@ def _ablation_effect(latents: dict[str, Any]) -> dict[str, Any]:
     return latents["kinds"]["mean"]["group"]["excess"]
 
 
-def _patching_effect(patching: dict[str, Any] | None) -> dict[str, Any]:
-    """Of latents; no value where every image is of one class, or there is nothing to compare."""
-    latents = patching and patching["kinds"]["latents"]
-    if not latents or latents["null"] is None:
-        return {"value": None}
-    return latents["influence"] | {"null": latents["null"]["influence"]["value"]}
+def _patching_effect(patching: dict[str, Any]) -> dict[str, Any]:
+    """Of latents; no value where there are no two classes with images enough."""
+    if "why" in patching:
+        return {"value": None, "why": patching["why"]}
+    return patching["kinds"]["latents"]["influence"]

@@ -8,6 +8,7 @@ import numpy as np
 from tickle_core.reporting import embedding, plots
 from tickle_core.reporting.findings import Findings
 
+PAIR = ["image_id", "donor_id"]
 MOST_LAYERS = 6  # beside the two images of a pair
 
 
@@ -46,31 +47,33 @@ class Trace:
 def traces(findings: Findings) -> list[Trace]:
     """The example pairs of the headline layer, in layers that are evenly spaced."""
     found = {alias: layer["tracing"] for alias, layer in findings.metrics["circuits"].items()}
-    aliases = [alias for alias, tracing in found.items() if tracing]
+    aliases = [alias for alias, tracing in found.items() if "why" not in tracing]
     aliases = [aliases[place] for place in plots.evenly(len(aliases), MOST_LAYERS)]
-    headline = found[findings.headline_layer]
+    shares = {
+        alias: {pair: part["recovered"].to_numpy() for pair, part in table.groupby(PAIR)}
+        for alias, table in findings.traces.items()
+    }
+    pairs = findings.traces[findings.headline_layer].drop_duplicates(PAIR)
     return [
         Trace(
-            each["image_id"],
-            each["donor_id"],
-            each["class"],
-            each["donor_class"],
+            each.image_id,
+            each.donor_id,
+            class_name,
+            each.donor_class,
             [
-                trace_map(alias, found[alias], same, _grid(findings, alias))
+                trace_map(alias, found[alias], shares[alias][pair], _grid(findings, alias))
                 for alias in aliases
-                for same in found[alias]["examples"]
-                if (same["image_id"], same["donor_id"]) == (each["image_id"], each["donor_id"])
+                if (pair := (each.image_id, each.donor_id)) in shares[alias]
             ],
         )
-        for each in (headline["examples"] if headline else [])
+        for each, class_name in zip(pairs.itertuples(), pairs["class"], strict=True)
     ]
 
 
 def trace_map(
-    alias: str, tracing: dict[str, Any], example: dict[str, Any], grid: list[int] | None
+    alias: str, tracing: dict[str, Any], values: np.ndarray, grid: list[int] | None
 ) -> TraceMap:
-    """One example in one layer; `grid` is the layer's own, finer than its sites may be."""
-    values = np.array(example["recovered"])
+    """What single sites bring back, (sites,); `grid` is the layer's own, finer than they may be."""
     count = len(tracing["prefix"])
     prefix = list(zip(tracing["prefix"], values[:count].tolist(), strict=True))
     patches = values[count:] if count < len(values) else values

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pandas as pd
+
 from tickle_core.reporting.tables import Column, Table
 
 # What patching replaces, in the order of tables and figures.
@@ -14,83 +16,84 @@ PATCHED = {
 }
 
 
+# Other rules than the chosen parts', in the order of the table.
+RIVALS = {
+    "random": "random units, chosen likewise",
+    "basis": "a random basis, as much replaced",
+    "stranger": "chosen for other classes",
+    "matched": "random parts, as much replaced",
+    "best_case": "chosen for each pair itself",
+}
+
+
 def patching_table(layers: dict[str, Any]) -> Table:
-    """One row per layer and kind of patching."""
+    """One row per layer, kind of patching and rule."""
     columns = (
         Column("layer", "Layer"),
         Column("kind", "Patched"),
-        Column("patched", "replaced", 0),
+        Column("rule", "which"),
+        Column("patched", "parts", 0),
         Column("of", "of", 0),
         Column("influence", "Influence", 3, interval=True),
-        Column("influence_null", "null", 3, interval=True),
+        Column("beyond", "The chosen ones beyond it", 3, interval=True),
+        Column("replaced", "Replaced share", 3, interval=True),
         Column("flipped", "Predictions flipped", 3, interval=True),
-        Column("flipped_null", "null", 3, interval=True),
-        Column("effect_size", "Effect size", 3, interval=True),
-        Column("activity_ratio", "Activity of the null", 3),
-        Column("pairs", "Pairs", 0),
+        Column("n", "Images", 0),
     )
     rows = []
     for alias, layer in layers.items():
         for kind, title in PATCHED.items():
             found = layer["kinds"][kind]
-            row = {"layer": alias, "kind": title, "pairs": layer["pairs"]}
-            row |= {key: found[key] for key in ("patched", "of", "influence", "flipped")}
-            row["effect_size"] = found["effect_size"]
-            if found["null"]:
-                row |= {f"{key}_null": found["null"][key] for key in ("influence", "flipped")}
-                row["activity_ratio"] = found["null"]["activity_ratio"]
-            rows.append(row)
+            keys = ("patched", "of", "influence", "replaced", "flipped")
+            row = {"layer": alias, "kind": title, "rule": "chosen on other images"}
+            rows.append(row | {key: found[key] for key in keys} | {"n": layer["judging"]})
+            for rule, name in RIVALS.items():
+                if rule in found["rivals"]:
+                    rows.append({"layer": alias, "kind": title, "rule": name})
+                    rows[-1] |= _as_cells(found["rivals"][rule])
     return Table(columns, rows)
 
 
-def influence_table(patching: dict[str, Any]) -> Table:
+def influence_table(cells: pd.DataFrame) -> Table:
     """One row per kind of patching, donor class and target class, of one layer."""
     columns = (
         Column("kind", "Patched"),
         Column("donor", "Donor class"),
         Column("target", "Target class"),
         Column("influence", "Influence", 3),
-        Column("n", "Pairs", 0),
+        Column("flipped", "Predictions flipped", 3),
+        Column("replaced", "Replaced share", 3),
+        Column("pairs", "Pairs", 0),
     )
-    classes, counts = patching["classes"], patching["pairs_by_class"]
-    rows = [
-        {"kind": title, "donor": donor, "target": target, "influence": line[j], "n": counts[i][j]}
-        for kind, title in PATCHED.items()
-        for i, (donor, line) in enumerate(
-            zip(classes, patching["kinds"][kind]["matrix"], strict=True)
-        )
-        for j, target in enumerate(classes)
-        if line[j] is not None
-    ]
-    return Table(columns, rows)
+    rows = cells.astype(object).where(cells.notna(), None).to_dict("records")
+    return Table(columns, [row | {"kind": PATCHED[row["kind"]]} for row in rows])
 
 
-def tracing_table(layers: dict[str, Any]) -> Table:
-    """One row per layer."""
+def _as_cells(rival: dict[str, Any]) -> dict[str, Any]:
+    """With ranges of draws as intervals."""
+    return {
+        key: each | ({"interval": each["range"]} if "range" in each else {})
+        for key, each in rival.items()
+    }
+
+
+def tracing_table(layers: dict[str, Any], sites: dict[str, int]) -> Table:
+    """One row per layer, of so many sites."""
     columns = (
         Column("layer", "Layer"),
         Column("sites", "Sites", 0),
         Column("joined", "Positions of a site"),
         Column("peak", "Best site of each pair", 3, interval=True),
         Column("peak_null", "null", 3, interval=True),
-        Column("best", "Best site on average", 3, interval=True),
-        Column("best_null", "strongest of the null", 3),
         Column("rank_correlation", "Screen, ranks", 3, interval=True),
+        Column("rank_correlation_null", "change, ranks", 3, interval=True),
         Column("pairs", "Pairs", 0),
     )
     rows = []
     for alias, layer in layers.items():
-        best = max(range(len(layer["recovered"])), key=layer["recovered"].__getitem__)
-        ends = [layer["low"][best], layer["high"][best]]
-        ends = None if None in ends else ends
-        rows.append(
-            {
-                "layer": alias,
-                "sites": len(layer["recovered"]),
-                "joined": " × ".join(str(side) for side in layer["joined"]),
-                "best": {"value": layer["recovered"][best], "interval": ends},
-                "best_null": max(layer["null"]),
-                **{key: layer[key] for key in ("peak", "peak_null", "rank_correlation", "pairs")},
-            }
-        )
+        row = {"layer": alias, "sites": sites[alias], "pairs": layer["pairs"]}
+        row["joined"] = " × ".join(str(side) for side in layer["joined"])
+        for key in ("peak", "rank_correlation"):
+            row |= {key: layer[key], f"{key}_null": layer[key] and layer[key]["null"]}
+        rows.append(row)
     return Table(columns, rows)

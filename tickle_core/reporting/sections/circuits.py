@@ -23,9 +23,10 @@ HEADLINES = {
     ),
     "patching_effect": Headline(
         "Patching effect",
-        "share of the way to the donor image's class that the model goes when the latents that the "
-        "screen finds are replaced by those of an image of another class",
-        "random latents that are equally active",
+        "share of the way to the donor image's class that the model goes when latents are replaced "
+        "by those of an image of another class; the screen finds them on other images of the two "
+        "classes",
+        "as many random directions, found likewise",
         3,
     ),
 }
@@ -38,9 +39,11 @@ def section(findings: Findings) -> Section:
     """Ablation, patching and causal tracing, per layer."""
     layers = findings.metrics["circuits"]
     headline = layers[findings.headline_layer]
-    patching = {alias: each["patching"] for alias, each in layers.items() if each["patching"]}
-    tracing = {alias: each["tracing"] for alias, each in layers.items() if each["tracing"]}
-    curves = findings.curves
+    patching, tracing = (
+        {alias: each[part] for alias, each in layers.items() if "why" not in each[part]}
+        for part in ("patching", "tracing")
+    )
+    curves, sites = findings.curves, findings.traced_sites
     figures = {
         "circuits_ablation": ablation_figures.ablation_figure(layers),
         **{
@@ -60,12 +63,14 @@ def section(findings: Findings) -> Section:
     if patching:
         figures["circuits_patching"] = circuit_figures.patching_figure(patching)
         tables["circuits_patching"] = circuit_tables.patching_table(patching)
-    if headline["patching"]:
-        figures["circuits_influence"] = circuit_figures.influence_figure(headline["patching"])
-        tables["circuits_influence"] = circuit_tables.influence_table(headline["patching"])
+    if findings.headline_layer in patching:
+        cells = findings.patched_classes[findings.headline_layer]
+        figures["circuits_influence"] = circuit_figures.influence_figure(cells)
+        tables["circuits_influence"] = circuit_tables.influence_table(cells)
     if tracing:
-        figures["circuits_tracing"] = circuit_figures.tracing_figure(tracing)
-        tables["circuits_tracing"] = circuit_tables.tracing_table(tracing)
+        counts = {alias: len(sites[alias]) for alias in tracing}
+        figures["circuits_tracing"] = circuit_figures.tracing_figure(tracing, sites)
+        tables["circuits_tracing"] = circuit_tables.tracing_table(tracing, counts)
     return Section(
         name="circuits",
         title="Circuits",
@@ -105,12 +110,22 @@ def _summary(layer: dict[str, Any]) -> str:
             sentences.append(f"{lost} ({beside}, from {low} to {high}).")
         else:
             sentences.append(f"{lost}; nothing to compare that with: {group['excess']['why']}.")
-    latents = layer["patching"] and layer["patching"]["kinds"]["latents"]
-    if latents and latents["null"]:
+    latents = layer["patching"].get("kinds", {}).get("latents")
+    if latents:
         sentences.append(
-            f"With {percent(latents['patched'] / latents['of'], 0)} of its latents taken from an "
-            "image of another class, the model goes "
-            f"{percent(latents['influence']['value'], 0)} of the way there "
-            f"({percent(latents['null']['influence']['value'], 0)} with random ones)."
+            f"With {percent(latents['patched'] / latents['of'], 0)} of its latents, "
+            f"{percent(latents['replaced']['value'], 0)} of what differs, taken from an image of "
+            f"another class, the model goes {percent(latents['influence']['value'], 0)} of the way "
+            f"there{_beside(latents['rivals'])}."
         )
     return " ".join(sentences)
+
+
+def _beside(rivals: dict[str, Any]) -> str:
+    if "random" not in rivals:
+        return ""
+    reached, replaced = (rivals["random"][key]["value"] for key in ("influence", "replaced"))
+    return (
+        f" ({percent(reached, 0)} with random directions that are chosen likewise and replace "
+        f"{percent(replaced, 0)})"
+    )
