@@ -7,18 +7,15 @@ from scipy.stats import binomtest, ks_2samp, rankdata, spearmanr, ttest_rel
 from tickle_core.statistics import (
     LEAST_ACTIVE,
     LEAST_ROWS,
-    basic_interval,
     drawn,
     exceedance,
     matched_gaussian_eigenvalues,
     mean_estimate,
     paired_difference,
-    percentile_interval,
     proportion_interval,
     ranks,
     ratio_estimate,
     ratio_intervals,
-    resample_counts,
     spearman,
     spearman_estimate,
     swap_p_values,
@@ -93,25 +90,6 @@ def test_proportion_interval_touches_the_ends_exactly():
 def test_impossible_proportions_are_refused(successes, n):
     with pytest.raises(ValueError, match="no proportion"):
         proportion_interval(successes, n)
-
-
-def test_resampling_takes_as_many_as_there_are_and_each_equally_often():
-    rng = np.random.default_rng(0)
-    counts = np.array([resample_counts(8, rng) for _ in range(4000)])
-    assert np.all(counts.sum(axis=1) == 8)
-    np.testing.assert_allclose(counts.mean(axis=0), 1, atol=0.07)
-    # With replacement: one place misses all 8 draws with probability (7/8)^8.
-    assert np.mean(counts == 0) == pytest.approx((7 / 8) ** 8, abs=0.01)
-
-
-def test_percentile_interval_of_known_draws():
-    assert percentile_interval(np.arange(101), 0.9) == pytest.approx((5, 95))
-
-
-def test_basic_interval_corrects_a_bias_that_resampling_shows():
-    # A statistic that loses 3 each time a sample is taken: 7 was seen, so the truth is near 10.
-    draws = np.random.default_rng(0).normal(4, 1, 20_000)
-    assert basic_interval(7, draws) == pytest.approx((10 - 1.96, 10 + 1.96), abs=0.1)
 
 
 numbers = st.lists(st.integers(-4, 4), min_size=2, max_size=20)  # with ties
