@@ -9,8 +9,9 @@ repro: .venv/installed
 	. $(BIN)/activate && dvc repro
 	@echo "The report: file://$(CURDIR)/reports/index.html"
 
+# A process per core, and a thread in each.
 test: .venv/installed-test
-	. $(BIN)/activate && python -m pytest
+	. $(BIN)/activate && OMP_NUM_THREADS=1 python -m pytest -n auto
 
 # `dvc exp show` with what differs between experiments, and without the hashes of files.
 compare: .venv/installed

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
+MOST_LINES = 320
 
 # By rule, then by path (stage, layer and keys; * stands for anything).
 EXCEPTIONS = {
@@ -18,11 +19,25 @@ EXCEPTIONS = {
     "n": {},
     "interval": {},
     "null": {
-        "*/chance": "it is itself a null",
-        "*/chance/*": "it is itself a null",
         "*/baselines/*": "baselines are what the autoencoders are held against",
+        "*/saes/[!m]*": "the others stand beside the main one, as its rivals or nulls",
+        "*/saes/main/l0": "the size of a code, which k decides",
+        "*/saes/main/dead_share": "there is nothing to find: none is best",
+        "*/clean_accuracy": "the network's own, with its null in model.json",
+        "*/pca_advantage": "it is a difference from a rival",
+        "*/seeds/*": "the spread over seeds of numbers that have nulls",
+        "*/stability/cosine/*": "they are themselves what stability is held against",
+        "*/stability/excess": "it is what goes beyond the null",
+        "*/fit/*": "train images are what held-out ones are held against",
+        "*/layer/offset": "it describes the layer, and claims nothing",
+        "*/majority": "it is itself a null",
+        "*/control": "it is itself what selectivity is held against",
+        "*/bias": "what sampling adds, which was taken off",
+        "*/by_n/*": "the same for fewer images, to see whether it has settled",
         "*/energy_ratio": "how well the null's groups match; 1 if they do",
         "*/group/share": "how much was removed: what effects are read against",
+        "*/replaced": "how much was replaced: what influence is read against",
+        "*/rivals/*": "rivals are what the kind is held against",
     },
 }
 
@@ -47,6 +62,16 @@ def excuses(fault: Fault) -> list[str]:
     ]
 
 
+def metrics_of(folder: Path) -> dict[str, Path]:
+    """The metrics files of a run by stage and layer; the flat summary is none of them."""
+    files = sorted(folder.rglob("*.json"))
+    return {
+        str(file.relative_to(folder).with_suffix("")): file
+        for file in files
+        if file.name != "summary.json"
+    }
+
+
 def _settings() -> set[str]:
     """The names of params, whose values a file may repeat."""
 
@@ -60,8 +85,8 @@ def _settings() -> set[str]:
 
 
 SETTINGS = _settings()
-# Of an estimate, or of draws; `p` is the p-value of its test.
-OWN = {"value", "interval", "range", "n", "draws", "why", "p"}
+# Of an estimate, or of draws; `p` is the p-value of its test, `raw` the value before a correction.
+OWN = {"value", "interval", "range", "n", "draws", "why", "p", "raw"}
 
 
 def _walk(content: Any, path: str, in_null: bool) -> Iterator[Fault]:
@@ -88,7 +113,9 @@ def _walk(content: Any, path: str, in_null: bool) -> Iterator[Fault]:
 
 def _of_estimate(found: dict[str, Any], path: str, in_null: bool) -> Iterator[Fault]:
     value, drawn = found["value"], "range" in found
-    kind, counted, least = ("range", "draws", 2) if drawn else ("interval", "n", 1)
+    # A range is of draws, or of the few units or seeds that there are.
+    kind, counted, least = ("range", "draws", 2) if "draws" in found else ("interval", "n", 1)
+    kind = "range" if drawn else kind
     if value is not None and not _is_number(value):
         yield Fault("value", path, f"{value!r} is no number")
         return

@@ -260,8 +260,8 @@ def spearman(a: ArrayLike, b: ArrayLike) -> float:
 def spearman_estimate(a: ArrayLike, b: ArrayLike) -> dict[str, Any] | None:
     """Spearman's rank correlation of `a` and `b`, (n,) each, as an estimate.
 
-    The interval is Fisher's with the variance of Bonett and Wright [1]_. None where either is
-    constant.
+    The interval is Fisher's with the variance of Bonett and Wright [1]_; there is none where all
+    ranks agree, or too few rows. None where either is constant.
 
     References
     ----------
@@ -273,11 +273,12 @@ def spearman_estimate(a: ArrayLike, b: ArrayLike) -> dict[str, Any] | None:
         return None
     if n < LEAST_ACTIVE:
         return {"value": value, "interval": None, "n": n, "why": f"too few: {n}"}
-    within = min(abs(value), 1 - 1e-9)
-    centre = np.copysign(np.arctanh(within), value)
+    if abs(value) > 1 - ROUNDING:
+        return {"value": value, "interval": None, "n": n, "why": "all ranks agree"}
+    centre = np.arctanh(value)
     reach = NormalDist().inv_cdf((1 + LEVEL) / 2) * ((1 + value**2 / 2) / (n - 3)) ** 0.5
     low, high = np.tanh([centre - reach, centre + reach]).tolist()
-    return {"value": value, "interval": [low, max(high, value)], "n": n}
+    return {"value": value, "interval": [low, high], "n": n}
 
 
 def swap_p_values(
