@@ -46,6 +46,7 @@ def main(run: stage.Run) -> None:
     judged.latents.to_parquet(out / "latents.parquet", index=False)
     judged.top_images.to_parquet(out / "top_images.parquet", index=False)
     judged.pca.to_parquet(out / "pca.parquet", index=False)
+    judged.sparse_probing.to_parquet(out / "sparse_probing.parquet", index=False)
     write_json(run.output(f"reports/metrics/sae/{run.alias}.json"), judged.metrics)
     shutil.rmtree(scratch)
 

@@ -37,7 +37,8 @@ EXCEPTIONS = {
         "*/energy_ratio": "how well the null's groups match; 1 if they do",
         "*/group/share": "how much was removed: what effects are read against",
         "*/replaced": "how much was replaced: what influence is read against",
-        "*/rivals/*": "rivals are what the kind is held against",
+        "*/rivals/*": "rivals are what a number is held against",
+        "*/beyond/*": "it is a difference from a null",
     },
 }
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import stdtrit
+from scipy.stats import binom
 
 LEVEL = 0.95
 RESAMPLES = 1000  # bootstrap samples behind an interval
@@ -202,6 +203,21 @@ def ratio_estimate(above: np.ndarray, below: np.ndarray, seed: int) -> dict[str,
 def mean_estimate(values: np.ndarray, seed: int) -> dict[str, Any]:
     """The mean of `values` (n,) as an estimate; `ratio_intervals` says how."""
     return ratio_estimate(values, np.ones(len(values)), seed)
+
+
+def median_estimate(values: np.ndarray) -> dict[str, Any]:
+    """The median of `values` (n,) as an estimate, with an interval between two of them.
+
+    Whatever the distribution, as many values lie below its median as heads fall in n throws; ties
+    only widen the interval.
+    """
+    n = len(values)
+    low = int(binom.ppf((1 - LEVEL) / 2, n, 0.5))
+    found = {"value": float(np.median(values)), "interval": None, "n": n}
+    if n < LEAST_ACTIVE:
+        return found | {"why": f"too few: {n}"}
+    ends = np.sort(values)[[low - 1, n - low]].tolist()
+    return found | ({"interval": ends} if ends[0] < ends[1] else {"why": "all alike"})
 
 
 def paired_difference(lost: int, gained: int, n: int) -> dict[str, Any]:

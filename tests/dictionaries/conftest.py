@@ -29,18 +29,18 @@ def planted(tmp_path_factory):
 def store_of(tmp_path):
     """Makes a store of tokens (N, positions, d), given as they are stored."""
 
-    def make(tokens, dtype="float32", name="a"):
-        return make_store(tmp_path / f"{name}.zarr", tokens, dtype)
+    def make(tokens, dtype="float32", name="a", labels=None):
+        return make_store(tmp_path / f"{name}.zarr", tokens, dtype, labels)
 
     return make
 
 
-def make_store(path, tokens, dtype="float32"):
+def make_store(path, tokens, dtype="float32", labels=None):
     """A store of the tokens (N, positions, d); every fourth image is held out."""
     count, positions, d = tokens.shape
     ids = np.arange(count)
     layout = writer.Layout(positions, d, 2, [], [4, positions // 4], dtype, count)
-    writer.create_store(path, layout, ids, ids % 2, ids % 4 == 0)
+    writer.create_store(path, layout, ids, ids % 2 if labels is None else labels, ids % 4 == 0)
     pooled, logits = tokens.mean(1), np.zeros((count, 2), np.float32)
     writer.StoreWriter(path).add(0, pooled, logits, tokens)
     assert arrays.shard_count(open_store(path).tokens) == 1

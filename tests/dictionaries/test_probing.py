@@ -32,14 +32,15 @@ def test_finds_labels_where_they_are_encoded_and_only_there(knows):
     strength = {f"of_{knows}": 12.0}
     n = 600
     result = probed(images(800, 0, **strength), images(n, 1, **strength))
+    found = {"latents": result["latents"], **result["rivals"]}
     other = {"latents": "activations", "activations": "latents"}[knows]
     spread = np.sqrt(1 / CLASSES * (1 - 1 / CLASSES) / n)
-    assert result[knows]["value"] == 1.0
-    assert result[knows]["n"] == result[other]["n"] == result["shuffled"]["n"] == n
-    for chance in (result[other]["value"], result["majority"]["value"]):
+    assert found[knows]["value"] == 1.0
+    assert found[knows]["n"] == found[other]["n"] == n
+    for chance in (found[other]["value"], found["majority"]["value"]):
         assert abs(chance - 1 / CLASSES) < 4 * spread
     # Where labels lie apart a shuffled probe is right or wrong on a class as a whole.
-    assert result["shuffled"]["mean"] < 0.5
+    assert found["latents"]["null"]["value"] < 0.5
 
 
 def test_is_at_chance_where_labels_are_independent():
@@ -48,12 +49,13 @@ def test_is_at_chance_where_labels_are_independent():
     low, high = result["latents"]["interval"]
     assert low < 1 / CLASSES < high
     spread = np.sqrt(1 / CLASSES * (1 - 1 / CLASSES) / n)
-    assert abs(result["shuffled"]["mean"] - 1 / CLASSES) < 4 * spread
+    assert abs(result["latents"]["null"]["value"] - 1 / CLASSES) < 4 * spread
 
 
 def test_equals_a_direct_scikit_learn_pipeline():
     train, test = images(600, 0, 0.7, 1.0), images(400, 1, 0.7, 1.0)
     result = probed(train, test)
+    result = {"latents": result["latents"], **result["rivals"]}
     labels = train[1]
     fit_rows, validation_rows = logistic.split_rows(labels, VALIDATION_SHARE, seed=0)
     for name, x_train, x_test in (
@@ -79,7 +81,7 @@ def test_majority_is_the_train_images_most_frequent_class():
     labels_train = np.array([1] * 60 + [0] * 40)
     labels_test = np.array([0] * 70 + [1] * 30)
     result = probed((latents, labels_train, activations), (latents, labels_test, activations))
-    assert result["majority"]["value"] == 0.3
+    assert result["rivals"]["majority"]["value"] == 0.3
 
 
 def test_units_and_silent_latents_change_little():
@@ -102,4 +104,12 @@ def test_there_is_no_probe_of_a_single_class(labels):
     """Nor of two images of two classes, one of which is needed to validate on."""
     latents, _, activations = images(len(labels), 0)
     part = latents, np.array(labels), activations
-    assert probed(part, part) is None
+    found = probed(part, part)
+    assert found["latents"]["value"] is None and "single class" in found["latents"]["why"]
+
+
+def test_there_is_no_probe_where_no_class_is_on_both_sides():
+    latents, labels, activations = images(40, 0)
+    found = probed((latents, labels, activations), (latents, labels + CLASSES, activations))
+    assert found["latents"]["why"] == logistic.NOTHING_SHARED
+    assert found["rivals"] == {}

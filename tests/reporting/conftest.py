@@ -13,6 +13,7 @@ from made_up import (
     sae_metrics,
     sae_tables,
     share,
+    sparse_curve,
     write_circuits,
     write_dimension,
     write_features,
@@ -113,6 +114,7 @@ def build(
         )
         latents.to_parquet(folder / "latents.parquet")
         pca_curve().to_parquet(folder / "pca.parquet")
+        sparse_curve().to_parquet(folder / "sparse_probing.parquet")
         top_images.to_parquet(folder / "top_images.parquet")
     return Project(data, metrics, make_settings(layers))
 

@@ -168,16 +168,24 @@ def sae_metrics(companions, spliced_accuracy, prefix):
         "layer": {"offset": share(0.7), "largest_tokens": {**share(0.1), "null": drawn(0.08)}},
         "kinds": dict.fromkeys(kinds, kind) if prefix else None,
         "probe": {
-            "latents": share(0.8),
-            "activations": share(0.85),
-            "majority": share(0.5),
-            "shuffled": {"mean": 0.48, "n": TEST_IMAGES},
+            "latents": share(0.8) | {"null": drawn(0.48)},
+            "rivals": {"activations": share(0.85), "majority": share(0.5)},
         },
         "classes": {
-            "telling_share": {"value": 0.6, "n": 7},
-            "chance": 0.05,
-            "median_auc": 0.7,
-            "median_null_auc": 0.6,
+            "telling_share": share(0.6) | {"null": drawn(0.9)},
+            "median_auc": share(0.7) | {"null": drawn(0.65)},
+            "purity": share(0.75) | {"null": drawn(0.7)},
+            "rivals": {key: {"median_auc": share(0.6)} for key in ("channels", "shuffled")},
+        },
+        "sparse_probing": {
+            "classes": 2,
+            "k1": share(0.8) | {"null": drawn(0.7)},
+            "beyond": {"k1": share(0.1)},
+            "rivals": {
+                "components": {"k1": share(0.75)},
+                "channels": {"k1": share(0.7)},
+                "shuffled": {"k1": drawn(0.5)},
+            },
         },
     }
 
@@ -344,6 +352,12 @@ def write_dimension(root, alias, classes):
     of_classes.to_parquet(folder / "classes.parquet")
     draws = pd.DataFrame([sample, sample | {"value": 2.7}] if classes else [], columns=columns[1:])
     draws.to_parquet(folder / "any_class.parquet")
+
+
+def sparse_curve():
+    features = ["latents", "random0", "random1", "components", "channels", "shuffled0"]
+    rows = [(name, k, 0.7, 0.6, 0.8, TEST_IMAGES) for name in features for k in (1, 2, 5)]
+    return pd.DataFrame(rows, columns=["features", "k", "auc", "low", "high", "n"])
 
 
 def pca_curve():

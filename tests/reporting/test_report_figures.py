@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from tickle_core.reporting import plots
-from tickle_core.reporting.sections import dimension, probes, sae_figures
+from tickle_core.reporting.sections import dimension, probes, sae_figures, sae_meaning
 from tickle_core.reporting.style import fixed_style, layer_colors, save_figure, short
 
 
@@ -91,7 +91,8 @@ def test_thirty_layers_fit_into_every_figure(make_project):
             sae_figures.seeds_figure(many("sae")),
             sae_figures.splice_figure(many("sae")),
             sae_figures.stability_figure(many("sae")),
-            sae_figures.meaning_figure(many("sae")),
+            sae_meaning.meaning_figure(many("sae")),
+            sae_meaning.sparse_figure(thirty(found.sparse_probing)),
         ):
             figure.draw_without_rendering()
 

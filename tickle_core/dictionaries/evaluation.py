@@ -7,24 +7,19 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tickle_core import logistic, streams
 from tickle_core.activations.store import ActivationStore
-from tickle_core.dictionaries import baselines, directions, fit, meaning, probing
+from tickle_core.dictionaries import baselines, directions, fit, image_features, reading
 from tickle_core.dictionaries.components import principal_components
 from tickle_core.dictionaries.judging import Contestant, Watched, drop, judge
-from tickle_core.dictionaries.latents import LatentStatistics, strongest
+from tickle_core.dictionaries.latents import LatentStatistics
 from tickle_core.dictionaries.recipe import MAIN
-from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.dictionaries.seeds import Seeds
 from tickle_core.dictionaries.stream import Sample
 from tickle_core.dictionaries.token_kinds import TokenKinds, TokenSizes
 from tickle_core.dictionaries.training import Trained
 from tickle_core.models.splicing import Splice
-from tickle_core.progress import progress
 from tickle_core.statistics import drawn, proportion
 
-SHUFFLES = 100  # of the labels, behind each latent's null
-PROBE_IMAGES = 4000  # train images that the probe of latents is fitted on
 REDRAWS = 2  # further random dictionaries: how much one draw says
 
 
@@ -38,22 +33,25 @@ class Evaluation:
         JSON-ready: what `judging.judge` finds of the SAEs (`saes`, with their recipes and dead
         shares) and of the `baselines`, and how the former differ between `seeds`; `stability`;
         `pca_advantage`, what more images are right with PCA than with the main SAE in the layer's
-        place; `fit` to train images; the `layer` and its `kinds` of token; `probe`, `classes`.
+        place; `fit` to train images; the `layer` and its `kinds` of token; and what
+        `reading.read` finds.
     latents
-        Of the main SAE, one row per latent: density, mean, mean_square, max; top_class and
-        purity of its top images; best_class, auc and auc_null; density_<kind>, that among each
-        kind of token.
+        Of the main SAE, one row per latent, as `reading.read` has it; and density_<kind>, that
+        among each kind of token.
     top_images
         Of the main SAE, one row per latent and rank: image_id, position (of the strongest
         token), value.
     pca
         components, fvu: with so many principal components.
+    sparse_probing
+        features, k, auc, low, high, n: k-sparse probes of the main SAE's latents and their rivals.
     """
 
     metrics: dict[str, Any]
     latents: pd.DataFrame
     top_images: pd.DataFrame
     pca: pd.DataFrame
+    sparse_probing: pd.DataFrame
 
 
 def evaluate(
@@ -99,14 +97,15 @@ def evaluate(
         name: Contestant(each.reconstruct, spliced=False) for name, each in redrawn.items()
     }
     statistics = LatentStatistics(latents, top, sample.mean.device)
-    strengths, sizes = _Strengths(store, seed), TokenSizes(sample)
+    features = image_features.features(main.sae, sample, pca, seed)
+    held_out, sizes = reading.HeldOut(features, store, seed), TokenSizes(sample)
     kinds = TokenKinds(store.prefix, store.tokens.shape[1], sample.mean, latents)
     alike = {name: each for name, each in trained.items() if _differs_in_seed(each, main)}
     seeds = Seeds(alike, watched, store, seed)
 
     def watch(image_ids: np.ndarray, tokens: torch.Tensor) -> None:
         main = watched[MAIN]
-        strengths.add(image_ids, statistics.add(main.codes, image_ids))
+        held_out.add(image_ids, tokens, statistics.add(main.codes, image_ids))
         kinds.add(tokens, main.rebuilt.view_as(tokens), main.codes)
         sizes.add(tokens)
         seeds.add(image_ids)
@@ -115,7 +114,8 @@ def evaluate(
     found = judged.dictionaries
     draws = [found[name]["fvu"]["value"] for name in ("random", *redrawn)]
     found["random"]["fvu"] |= {key: drawn(draws)[key] for key in ("range", "draws")}
-    table, classes = _meaning(statistics, strengths, splice, seed)
+    labels, class_names = splice.images.table["label"].to_numpy(), list(splice.images.class_names)
+    read = reading.read(held_out, features, statistics, store, labels, class_names, seed)
     metrics = {
         "images": judged.images,
         "tokens": judged.tokens,
@@ -137,14 +137,12 @@ def evaluate(
         "fit": fit.metrics(main, found[MAIN]["fvu"], store, rows, seed),
         "layer": {"offset": _offset(found["zero"]["fvu"]), "largest_tokens": sizes.share(seed)},
         "kinds": kinds.metrics(seed) if store.prefix else None,
-        "probe": _probe(main.sae, store, strengths, seed),
-        "classes": classes,
+        **read.metrics,
     }
     _add_nulls(metrics)
-    if store.prefix:
-        table = table.assign(**kinds.densities())
+    table = read.latents.assign(**kinds.densities()) if store.prefix else read.latents
     curve = pd.DataFrame({"components": np.arange(len(judged.pca_fvu)), "fvu": judged.pca_fvu})
-    return Evaluation(metrics, table, statistics.top_images(), curve)
+    return Evaluation(metrics, table, statistics.top_images(), curve, read.curve)
 
 
 def _differs_in_seed(one: Trained, other: Trained) -> bool:
@@ -183,64 +181,3 @@ def _add_nulls(metrics: dict[str, Any]) -> None:
     }.items():
         if main[key]:
             main[key] = main[key] | {"null": others[null][key]}
-
-
-class _Strengths:
-    """Each latent's maximum over the positions of held-out images: at most MOST_IMAGES of them."""
-
-    def __init__(self, store: ActivationStore, seed: int):
-        drawn = logistic.draw_rows(store.labels[store.test_rows], meaning.MOST_IMAGES, seed)
-        self.rows = store.test_rows[drawn]
-        self.ids = store.image_ids[self.rows]
-        self._parts: list[np.ndarray] = []
-
-    def add(self, image_ids: np.ndarray, strengths: torch.Tensor) -> None:
-        """Take the strengths (b, latents) of b images, in ascending order of id."""
-        self._parts.append(strengths.cpu().numpy()[np.isin(image_ids, self.ids)])
-
-    def matrix(self) -> np.ndarray:
-        """(n, latents), in the order of `rows`."""
-        return np.concatenate(self._parts)
-
-
-def _meaning(
-    statistics: LatentStatistics, strengths: _Strengths, splice: Splice, seed: int
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """The table of latents, with what they have to do with classes, and a summary of that."""
-    images = splice.images
-    names = np.asarray(images.class_names, dtype=object)
-    labels = images.table["label"].to_numpy()
-    membership = labels[strengths.ids][:, None] == np.arange(len(names))
-    matched = meaning.match(strengths.matrix(), membership, list(names), SHUFFLES, seed)
-    table = statistics.table().merge(
-        meaning.purity(statistics.top_images(), names[labels]), on="latent", how="left"
-    )
-    table["top_class"] = table["top_class"].fillna("")
-    table = table.merge(matched.rename(columns={"best": "best_class"}), on="latent")
-    return table, meaning.summary(matched)
-
-
-def _probe(
-    sae: SparseAutoencoder, store: ActivationStore, held_out: _Strengths, seed: int
-) -> dict[str, Any] | None:
-    train_rows = store.train_rows
-    drawn = logistic.draw_rows(store.labels[train_rows], PROBE_IMAGES, seed)
-    train_rows = train_rows[drawn]
-    rows, parts = [], []
-    chunks = streams.random_chunks(store.tokens, train_rows, np.random.default_rng(seed))
-    for chunk_rows, content in progress(chunks, "latents of train images", "chunk"):
-        tokens = torch.from_numpy(store.decode(content)).float().to(sae.b_enc.device)
-        found, _ = strongest(sae.codes(tokens.flatten(0, 1)), len(tokens))
-        rows.append(chunk_rows)
-        parts.append(found.cpu().numpy())
-    order = np.argsort(np.concatenate(rows))
-    pooled = store.pooled()
-    return probing.probe(
-        np.concatenate(parts)[order],
-        store.labels[train_rows],
-        held_out.matrix(),
-        store.labels[held_out.rows],
-        pooled[train_rows],
-        pooled[held_out.rows],
-        seed,
-    )

@@ -1,7 +1,5 @@
 """What latents have to do with classes or other concepts, on held-out images."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from scipy.sparse import csr_array
@@ -82,30 +80,6 @@ def match(
     return pd.DataFrame(
         {"latent": np.arange(m), "best": best.astype(str), "auc": auc, "auc_null": auc_null}
     )
-
-
-def summary(table: pd.DataFrame) -> dict[str, Any]:
-    """How many latents tell some concept better than chance, of those that ever fire.
-
-    Parameters
-    ----------
-    table
-        As `match` returns it.
-
-    Returns
-    -------
-    JSON-ready. `telling_share`: share of latents whose AUC exceeds its null, and their number n;
-    `chance`: what that share is at most where concepts are dealt at random; `median_auc` and
-    `median_null_auc`. Null where no latent fires.
-    """
-    fires = table.dropna(subset="auc")
-    telling = float((fires.auc > fires.auc_null).mean()) if len(fires) else None
-    return {
-        "telling_share": {"value": telling, "n": len(fires)},
-        "chance": CHANCE,
-        "median_auc": float(fires.auc.median()) if len(fires) else None,
-        "median_null_auc": float(fires.auc_null.median()) if len(fires) else None,
-    }
 
 
 def purity(top_images: pd.DataFrame, class_of_image: np.ndarray) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from tickle_core import logistic
+from tickle_core import logistic, statistics
 from tickle_core.progress import progress
 
 # From where wide latents do best to where a layer of a few channels no longer gains.
@@ -23,7 +23,7 @@ def probe(
     activations_train: np.ndarray,
     activations_test: np.ndarray,
     seed: int,
-) -> dict[str, Any] | None:
+) -> dict[str, Any]:
     """Probe latents for the class label, and the activations of the same images likewise.
 
     Multinomial logistic regression on standardised features, C chosen among `STRENGTHS` on a part
@@ -45,15 +45,21 @@ def probe(
 
     Returns
     -------
-    JSON-ready. `latents` and `activations`: accuracy on the test images with its 95 % Wilson
-    interval and n. Their null, `majority`: the same of always saying the train images' most
-    frequent class. `shuffled`: mean accuracy of the latents' probe fitted to shuffled train
-    labels (at the C that the true ones chose), and n. None if the images to fit on have fewer
-    than two classes.
+    JSON-ready. `latents`: accuracy on the test images with its 95 % Wilson interval and n; its null
+    is that of the same probe fitted to shuffled train labels (at the C that the true ones chose).
+    `rivals`: that of the `activations`, and of always saying the train images' most frequent class
+    (`majority`). Without a value, and saying why, where no class of the test images is among those
+    of the train images, or the images to fit on have fewer than two.
     """
     fit_rows, _ = logistic.split_rows(labels_train, VALIDATION_SHARE, seed)
-    if len(np.unique(labels_train[fit_rows])) < 2:
-        return None
+    why = None
+    if not logistic.of_known_class(labels_test, labels_train).any():
+        why = logistic.NOTHING_SHARED
+    elif len(np.unique(labels_train[fit_rows])) < 2:
+        why = "a single class to fit on"
+    if why:
+        none = {"value": None, "interval": None, "n": 0, "null": None, "why": why}
+        return {"latents": none, "rivals": {}}
     rng = np.random.default_rng(seed)
     # One thread: sums then come in one order on every machine.
     with threadpool_limits(limits=1):
@@ -66,11 +72,13 @@ def probe(
             for _ in progress(range(SHUFFLES), "probing latents for shuffled labels", "probe")
         ]
     by_chance = [float(np.mean(fitted.predicted == labels_test)) for fitted in shuffled]
+    latents = logistic.accuracy(of_latents.predicted, labels_test)
     return {
-        "latents": logistic.accuracy(of_latents.predicted, labels_test),
-        "activations": logistic.accuracy(of_activations.predicted, labels_test),
-        "majority": logistic.accuracy(np.bincount(labels_train).argmax(), labels_test),
-        "shuffled": {"mean": float(np.mean(by_chance)), "n": len(labels_test)},
+        "latents": latents | {"null": statistics.drawn(by_chance)},
+        "rivals": {
+            "activations": logistic.accuracy(of_activations.predicted, labels_test),
+            "majority": logistic.accuracy(np.bincount(labels_train).argmax(), labels_test),
+        },
     }
 
 

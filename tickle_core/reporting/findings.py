@@ -50,7 +50,7 @@ class Findings:
         `summary.headline` of the headline layer.
     metrics
         By stage, then by layer: the content of reports/metrics/<stage>/<layer>.json.
-    latents, top_images, pca
+    latents, top_images, pca, sparse_probing
         By layer: the tables that the stage `sae` writes.
     pictures, natural, roads
         By layer: the tables that the stage `features` writes.
@@ -73,6 +73,7 @@ class Findings:
     latents: dict[str, pd.DataFrame]
     top_images: dict[str, pd.DataFrame]
     pca: dict[str, pd.DataFrame]
+    sparse_probing: dict[str, pd.DataFrame]
     pictures: dict[str, pd.DataFrame]
     natural: dict[str, pd.DataFrame]
     roads: dict[str, pd.DataFrame]
@@ -145,6 +146,7 @@ def read(data: Path, metrics: Path, settings: Settings) -> Findings:
             latents=_tables(data / "sae", settings, "latents"),
             top_images=_tables(data / "sae", settings, "top_images"),
             pca=_tables(data / "sae", settings, "pca"),
+            sparse_probing=_tables(data / "sae", settings, "sparse_probing"),
             pictures=_tables(data / "features", settings, "pictures"),
             natural=_tables(data / "features", settings, "natural"),
             roads=_tables(data / "features", settings, "roads"),

@@ -5,7 +5,7 @@ from typing import Any
 from tickle_core import params
 from tickle_core.dictionaries.telling import DENSE, MOST_EXCESS
 from tickle_core.reporting.findings import Findings
-from tickle_core.reporting.sections import sae_figures, sae_tables, sae_words
+from tickle_core.reporting.sections import sae_figures, sae_meaning, sae_tables, sae_words
 from tickle_core.reporting.sections.section import Headline, Section
 from tickle_core.reporting.tables import number, percent
 
@@ -42,15 +42,19 @@ def section(findings: Findings) -> Section:
         "sae_seeds": sae_figures.seeds_figure(layers),
         "sae_splice": sae_figures.splice_figure(layers),
         "sae_density": sae_figures.density_figure(latents, layers),
-        "sae_meaning": sae_figures.meaning_figure(layers),
+        "sae_meaning": sae_meaning.meaning_figure(layers),
     }
     tables = {
         "sae": sae_tables.layer_table(layers, latents),
         "sae_splice": sae_tables.splice_table(layers),
         "sae_tokens": sae_tables.token_table(layers),
         "sae_dictionaries": sae_tables.dictionary_table(layers),
-        "sae_meaning": sae_tables.meaning_table(layers),
+        "sae_meaning": sae_meaning.meaning_table(layers),
     }
+    sparse = sae_meaning.sparse_figure(findings.sparse_probing)
+    if sparse:
+        figures["sae_sparse_probing"] = sparse
+        tables["sae_sparse_probing"] = sae_meaning.sparse_table(layers)
     if stable:
         figures["sae_stability"] = sae_figures.stability_figure(layers)
         tables["sae_stability"] = sae_tables.stability_table(layers)
@@ -71,7 +75,7 @@ def section(findings: Findings) -> Section:
             "measure": sae_tables.splice_measure(layers),
             "stable": stable,
             "kinds": kinds,
-            "probed": any(layer["probe"] for layer in layers.values()),
+            "meaning": {alias: sae_meaning.words(layer) for alias, layer in layers.items()},
             "dense": DENSE,
             "most_excess": MOST_EXCESS,
             "beaten": {alias: sae_words.better(layer) for alias, layer in layers.items()},
@@ -103,7 +107,7 @@ def _summary(layer: dict[str, Any]) -> str:
             f"{percent(main['accuracy']['value'])}, with the mean of its tokens to "
             f"{percent(mean['accuracy']['value'])}; {sae_words.pca(layer)}."
         )
-    words = (sae_words.stability(layer), sae_words.few(layer))
+    words = (sae_words.stability(layer), sae_words.few(layer), sae_meaning.words(layer))
     return " ".join([description + spliced, *filter(None, words)])
 
 

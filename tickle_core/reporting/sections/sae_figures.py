@@ -205,38 +205,6 @@ def stability_figure(layers: dict[str, Any]) -> Figure:
     return figure
 
 
-def meaning_figure(layers: dict[str, Any]) -> Figure:
-    """Do latents speak of classes?"""
-    found = list(layers.values())
-    probes = [layer["probe"] for layer in found]
-    classes = [layer["classes"] for layer in found]
-    panels = []
-    if any(probes):
-        series = [
-            Series("measured", [each and each["latents"] for each in probes], MEASURED),
-            Series("activations", [each and each["activations"] for each in probes], CONTROL, "s"),
-            Series(
-                "null",
-                [each and {"value": each["shuffled"]["mean"]} for each in probes],
-                NULL,
-                "D",
-            ),
-        ]
-        panels.append(("probe: accuracy", series))
-    series = [
-        Series("measured", [each["telling_share"] for each in classes], MEASURED),
-        Series("null", [{"value": each["chance"]} for each in classes], NULL, "D"),
-    ]
-    panels.append(("share of latents that tell a class", series))
-    figure, all_axes = plots.forest_figure(len(layers), len(panels))
-    for axes, (title, series) in zip(all_axes, panels, strict=True):
-        plots.forest(axes, list(layers), series)
-        axes.set_xlim(0, 1)
-        axes.set_xlabel(title)
-    plots.legend_above(figure, all_axes)
-    return figure
-
-
 def density_figure(latents: dict[str, pd.DataFrame], layers: dict[str, Any]) -> Figure:
     """How many latents fire how often, per layer, on a logarithmic scale."""
     decades = max(1, max(int(np.ceil(np.log10(each["tokens"]))) for each in layers.values()))

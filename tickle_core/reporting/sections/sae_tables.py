@@ -225,31 +225,6 @@ def dictionary_table(layers: dict[str, Any]) -> Table:
     return Table(columns, rows)
 
 
-def meaning_table(layers: dict[str, Any]) -> Table:
-    """One row per layer: do latents speak of classes?"""
-    columns = (
-        Column("layer", "Layer"),
-        Column("latents", "Probe of latents", 3, interval=True),
-        Column("activations", "of activations", 3, interval=True),
-        Column("majority", "majority class", 3),
-        Column("shuffled", "shuffled labels", 3),
-        Column("telling_share", "Latents that tell a class", 3),
-        Column("chance", "chance", 3),
-        Column("median_auc", "Median AUC", 3),
-        Column("median_null_auc", "shuffled", 3),
-    )
-    rows = []
-    for alias, layer in layers.items():
-        row = {"layer": alias, **layer["classes"]}
-        row["telling_share"] = layer["classes"]["telling_share"]["value"]
-        if layer["probe"]:
-            row |= layer["probe"]
-            row["majority"] = layer["probe"]["majority"]["value"]
-            row["shuffled"] = layer["probe"]["shuffled"]["mean"]
-        rows.append(row)
-    return Table(columns, rows)
-
-
 def _place(named: tuple[str, dict[str, Any]]) -> tuple[bool, bool, bool, str, float]:
     """The main SAE, the same from elsewhere, companions along their variant's frontier, nulls."""
     name, sae = named

@@ -1,0 +1,153 @@
+"""What latents have to do with classes, in the section on sparse autoencoders."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from tickle_core.reporting import plots
+from tickle_core.reporting.plots import Series
+from tickle_core.reporting.style import CONTROL, MEASURED, NULL, short
+from tickle_core.reporting.tables import Column, Table, number
+
+PANELS_PER_ROW = 3
+# What a curve is of: its label, colour and marker. The draws of a kind are one curve.
+CURVES = {
+    "latents": ("latents", MEASURED, "o"),
+    "random": ("random directions", NULL, "D"),
+    "components": ("PCA", CONTROL, "s"),
+    "channels": ("channels", CONTROL, "^"),
+    "shuffled": ("latents, shuffled labels", NULL, "x"),
+}
+SPARSE = ("k1", "k10")
+
+
+def meaning_figure(layers: dict[str, Any]) -> Figure:
+    """Accuracy of the probe, AUC of single latents, purity: each beside its null, per layer."""
+    found = list(layers.values())
+    probes, classes = ([layer[part] for layer in found] for part in ("probe", "classes"))
+    panels = [
+        ("probe: accuracy", [each["latents"] for each in probes], "activations", probes),
+        ("median AUC of a latent", [each["median_auc"] for each in classes], "channels", classes),
+        ("purity of top images", [each["purity"] for each in classes], None, classes),
+    ]
+    figure, all_axes = plots.forest_figure(len(layers), len(panels))
+    for axes, (title, measured, beside, parts) in zip(all_axes, panels, strict=True):
+        series = [
+            Series("latents", measured, MEASURED),
+            Series("null", [each["null"] for each in measured], NULL, "D"),
+        ]
+        if beside:
+            rivals = [part["rivals"].get(beside) for part in parts]
+            rivals = [each and each.get("median_auc", each) for each in rivals]
+            series.append(Series("activations", rivals, CONTROL, "s"))
+        plots.forest(axes, list(layers), series)
+        axes.set_xlim(0, 1)
+        axes.set_xlabel(title)
+    plots.legend_above(figure, all_axes)
+    return figure
+
+
+def sparse_figure(curves: dict[str, pd.DataFrame]) -> Figure | None:
+    """Mean AUC against k, a panel per layer; None where nowhere classes have images enough."""
+    curves = {alias: curve for alias, curve in curves.items() if len(curve)}
+    if not curves:
+        return None
+    figure, panels = plots.panels(len(curves), PANELS_PER_ROW, 2.4, sharex=True, sharey=True)
+    for axes, (alias, curve) in zip(panels, curves.items(), strict=True):
+        kind = curve["features"].str.rstrip("0123456789")
+        for name, (label, color, marker) in CURVES.items():
+            by_k = curve[kind == name].groupby("k")
+            auc = by_k["auc"].mean()
+            dashes = "--" if name == "shuffled" else "-"
+            axes.plot(auc.index, auc, dashes, color=color, marker=marker, ms=3.5, label=label)
+            ends = (
+                ("low", "high") if name in ("latents", "components", "channels") else ("auc",) * 2
+            )
+            low, high = by_k[ends[0]].min(), by_k[ends[1]].max()
+            axes.fill_between(auc.index, low, high, color=color, alpha=0.2, linewidth=0)
+        axes.set_title(short(alias))
+    panels[0].set(xscale="log")
+    panels[0].xaxis.set_major_formatter(plots.plain_number)
+    figure.supxlabel("k: features that the probe of a class may read", size=9)
+    figure.supylabel("AUC, mean over classes", size=9)
+    plots.legend_above(figure, panels)
+    return figure
+
+
+def meaning_table(layers: dict[str, Any]) -> Table:
+    """One row per layer: do latents speak of classes?"""
+    columns = (
+        Column("layer", "Layer"),
+        Column("latents", "Probe of latents", 3, interval=True),
+        Column("latents_null", "shuffled labels", 3, interval=True),
+        Column("activations", "of activations", 3, interval=True),
+        Column("majority", "majority class", 3, interval=True),
+        Column("telling_share", "Latents that tell a class", 3, interval=True),
+        Column("telling_share_null", "random directions", 3, interval=True),
+        Column("median_auc", "Median AUC", 3, interval=True),
+        Column("median_auc_null", "random directions", 3, interval=True),
+        Column("purity", "Purity", 3, interval=True),
+        Column("purity_null", "random directions", 3, interval=True),
+    )
+    rows = []
+    for alias, layer in layers.items():
+        probe, classes = layer["probe"], layer["classes"]
+        row = {"layer": alias, "latents": probe["latents"], **probe["rivals"]}
+        row["latents_null"] = _ranged(probe["latents"]["null"])
+        for key in ("telling_share", "median_auc", "purity"):
+            row |= {key: classes[key], f"{key}_null": _ranged(classes[key]["null"])}
+        rows.append(row)
+    return Table(columns, rows)
+
+
+def sparse_table(layers: dict[str, Any]) -> Table:
+    """One row per layer and k: the mean AUC of k-sparse probes."""
+    columns = (
+        Column("layer", "Layer"),
+        Column("k", "k", 0),
+        Column("latents", "Latents", 3, interval=True),
+        Column("random", "random directions", 3, interval=True),
+        Column("beyond", "so much beyond", 3, interval=True),
+        Column("components", "PCA", 3, interval=True),
+        Column("channels", "channels", 3, interval=True),
+        Column("shuffled", "shuffled labels", 3, interval=True),
+        Column("classes", "Classes", 0),
+        Column("n", "Images", 0),
+    )
+    rows = []
+    for alias, layer in layers.items():
+        sparse = layer["sparse_probing"]
+        for key in SPARSE:
+            if key in sparse:
+                rivals = {name: found.get(key) for name, found in sparse["rivals"].items()}
+                row = {"layer": alias, "k": int(key[1:]), "latents": sparse[key], **rivals}
+                row |= {"random": _ranged(sparse[key]["null"]), "beyond": sparse["beyond"][key]}
+                row |= {"shuffled": _ranged(rivals["shuffled"]), "classes": sparse["classes"]}
+                rows.append(row | {"n": sparse[key]["n"]})
+    return Table(columns, rows)
+
+
+def words(layer: dict[str, Any]) -> str:
+    """Whether single latents, and ten of them, say more of a class than random directions."""
+    sparse = layer["sparse_probing"]
+    if "why" in sparse:
+        return f"Single latents could not be held against classes: {sparse['why']}."
+    sentences = []
+    for key, what in (("k1", "One latent"), ("k10", "Ten latents")):
+        if key not in sparse:
+            continue
+        found, beyond = sparse[key], sparse["beyond"][key]["interval"]
+        verdict = "which cannot be told apart from"
+        if beyond and (beyond[0] > 0 or beyond[1] < 0):
+            verdict = "more than" if beyond[0] > 0 else "less than"
+        sentences.append(
+            f"{what} chosen for a class read{'s' if key == 'k1' else ''} it with an AUC of "
+            f"{number(found['value'], 3)}, {verdict} random directions chosen likewise "
+            f"({number(found['null']['value'], 3)})."
+        )
+    return " ".join(sentences)
+
+
+def _ranged(null: dict[str, Any] | None) -> dict[str, Any] | None:
+    return null and {"value": null["value"], "interval": null["range"]}
