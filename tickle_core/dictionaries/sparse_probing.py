@@ -21,6 +21,7 @@ from scipy.stats import rankdata
 
 from tickle_core import statistics
 from tickle_core.dictionaries.image_features import LATENTS, random_names
+from tickle_core.dictionaries.per_image import ratios
 
 COUNTS = (1, 2, 5, 10, 20, 50, 100)
 REPORTED = (1, 10)
@@ -79,37 +80,34 @@ def probe(
     for draw in range(SHUFFLES):
         shuffled = Labels(rng.permutation(labels.train), labels.test, labels.classes)
         rows[f"shuffled{draw}"] = per_image(train[LATENTS], test[LATENTS], shuffled)
-    reported = [k for k in REPORTED if k in rows[LATENTS]]
-
-    def estimate(name: str, k: int) -> dict[str, Any]:
-        found = statistics.mean_estimate(rows[name][k], seed)
-        if found["interval"]:
-            found["interval"][1] = min(1.0, found["interval"][1])
-        return found
+    random, shuffled = random_names(), [f"shuffled{draw}" for draw in range(SHUFFLES)]
+    values = {(name, k): each for name, of_k in rows.items() for k, each in of_k.items()}
+    reported = [k for k in REPORTED if (LATENTS, k) in values]
+    for k in reported:
+        by_chance = np.mean([values[name, k] for name in random], axis=0)
+        values["beyond", k] = values[LATENTS, k] - by_chance
+    found = ratios(values, np.ones(len(labels.test)), seed)
+    for (name, _), each in found.items():
+        if each["interval"] and name != "beyond":
+            each["interval"][1] = min(1.0, each["interval"][1])
 
     def over_draws(names: list[str], k: int) -> dict[str, Any]:
-        return statistics.drawn([rows[name][k].mean() for name in names])
+        return statistics.drawn([found[name, k]["value"] for name in names])
 
-    random, shuffled = random_names(), [f"shuffled{draw}" for draw in range(SHUFFLES)]
     metrics: dict[str, Any] = {"classes": len(labels.classes)}
-    rivals: dict[str, Any] = {"components": {}, "channels": {}, "shuffled": {}}
-    beyond = {}
-    for k in reported:
-        metrics[f"k{k}"] = estimate(LATENTS, k) | {"null": over_draws(random, k)}
-        by_chance = np.mean([rows[name][k] for name in random], axis=0)
-        beyond[f"k{k}"] = statistics.mean_estimate(rows[LATENTS][k] - by_chance, seed)
-        rivals["shuffled"][f"k{k}"] = over_draws(shuffled, k)
-        for name in ("components", "channels"):
-            if k in rows[name]:
-                rivals[name][f"k{k}"] = estimate(name, k)
+    metrics |= {f"k{k}": found[LATENTS, k] | {"null": over_draws(random, k)} for k in reported}
+    metrics["beyond"] = {f"k{k}": found["beyond", k] for k in reported}
+    metrics["rivals"] = {
+        name: {f"k{k}": found[name, k] for k in reported if (name, k) in found}
+        for name in ("components", "channels")
+    }
+    metrics["rivals"]["shuffled"] = {f"k{k}": over_draws(shuffled, k) for k in reported}
     table = [
-        {"features": name, "k": k, "auc": found["value"], "low": low, "high": high, "n": found["n"]}
-        for name, of_k in rows.items()
-        for k in of_k
-        for found in (estimate(name, k),)
-        for low, high in (found["interval"] or (np.nan, np.nan),)
+        (name, k, each["value"], *(each["interval"] or (np.nan, np.nan)), each["n"])
+        for (name, k), each in found.items()
+        if name != "beyond"
     ]
-    return metrics | {"beyond": beyond, "rivals": rivals}, pd.DataFrame(table, columns=COLUMNS)
+    return metrics, pd.DataFrame(table, columns=COLUMNS)
 
 
 def per_image(train: np.ndarray, test: np.ndarray, labels: Labels) -> dict[int, np.ndarray]:
