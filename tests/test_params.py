@@ -85,7 +85,12 @@ def assert_refused(values, *parts):
         ("sae.companions", {"a/b": {}}, ["sae.companions.a/b", "plain word"]),
         ("sae.companions", {"x": {"k": 5000}}, ["companions.x", "k is 5000", "512 latents"]),
         ("sae.companions", {"x": {"latents": 5}}, ["companions.x", "k is 8", "5 latents"]),
-        ("sae.companions", {"x": {"latents": 8}}, ["layers.late, companions.x", "k is 16"]),
+        (
+            "sae.layers",
+            {"late": {"k": 16, "companions": {"x": {"latents": 8}}}},
+            ["layers.late, companions.x", "k is 16"],
+        ),
+        ("sae.layers", {"late": {"companions": {"main": {}}}}, ["name is taken"]),
         ("sae.companions", {"x": {"k": "4"}}, ["sae.companions.x.k", "integer", "'4'"]),
         ("sae.companions", {"x": {"seed": 1}}, ["unknown key 'sae.companions.x.seed'"]),
         ("sae.companions", {"x": {"variant": "top"}}, ["sae.companions.x.variant", "topk"]),

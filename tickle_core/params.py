@@ -182,10 +182,12 @@ class Companion(Section):
 
 
 class SaeOfLayer(Section):
-    """What the main SAE of a layer has otherwise than those of the others."""
+    """What the SAEs of a layer have otherwise than those of the others."""
 
     latents: Positive | None = None
     k: Positive | None = None
+    seeds: Positive | None = None
+    companions: dict[Alias, Companion] | None = None
 
 
 class Sae(Section):
@@ -209,11 +211,11 @@ class Sae(Section):
 
     @model_validator(mode="after")
     def _fits(self) -> "Sae":
-        for name in self.companions:
-            if re.fullmatch(RESERVED, name):
-                raise ValueError(f"companions.{name}: this name is taken; choose another")
         for layer, own in {"": self, **self.layers}.items():
-            for name, each in {"": own, **self.companions}.items():
+            companions = self.companions if own.companions is None else own.companions
+            for name, each in {"": own, **companions}.items():
+                if re.fullmatch(RESERVED, name):
+                    raise ValueError(f"companions.{name}: this name is taken; choose another")
                 k = each.k or own.k or self.k
                 latents = each.latents or own.latents or self.latents
                 if k > latents:

@@ -127,6 +127,14 @@ def test_a_companion_differs_in_what_it_says_alone(section):
     assert made["other"] == dataclasses.replace(main, variant="relu", l1=0.5, k=1)
 
 
+def test_a_layer_may_have_fewer_seeds_and_no_companions(section):
+    layers = {"plain": params.SaeOfLayer(seeds=1, companions={})}
+    both = section(layers=layers, seeds=3, companions={"k1": {"k": 1}})
+    plain, other = (recipes(of_layer(both, alias), 0) for alias in ("plain", "other"))
+    assert set(plain) == {MAIN, PERMUTED, FROZEN}
+    assert set(other) == {*plain, "seed1", "seed2", "k1"}
+
+
 def test_a_layer_has_its_own_latents_and_k(section):
     layers = {"wide": params.SaeOfLayer(latents=500), "sparse": params.SaeOfLayer(k=1)}
     both = section(layers=layers, companions={"k1": {"k": 1}})

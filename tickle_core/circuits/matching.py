@@ -182,9 +182,11 @@ def make_plan(
     matched, control = controls(activity, chosen, others)
     random = {}
     for kind in KINDS:
-        targets = {size: activity.of(kind, chosen[:size]) for size in sizes}
-        wanted = dict.fromkeys(sizes, band)
-        if sizes and kind == CHOSEN_BY:
+        # The first unit has a control instead, unless it is all that there is.
+        groups = [size for size in sizes if size > 1 or count == 1]
+        targets = {size: activity.of(kind, chosen[:size]) for size in groups}
+        wanted = dict.fromkeys(targets, band)
+        if targets and kind == CHOSEN_BY:
             wanted[count] = draws
         rng = np.random.default_rng(seed)
         random[kind] = equal_energy_groups(activity.energy[kind], targets, others, wanted, rng)

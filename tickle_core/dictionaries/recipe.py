@@ -59,8 +59,9 @@ class Recipe:
 
 def of_layer(section: params.Sae, alias: str) -> params.Sae:
     """The section as it holds for one layer."""
-    own = section.layers.get(alias, params.SaeOfLayer())
-    return section.model_copy(update={"layers": {}, **own.model_dump(exclude_none=True)})
+    own = dict(section.layers.get(alias, params.SaeOfLayer()))
+    given = {key: value for key, value in own.items() if value is not None}
+    return section.model_copy(update={"layers": {}, **given})
 
 
 def recipes(section: params.Sae, seed: int) -> dict[str, Recipe]:
