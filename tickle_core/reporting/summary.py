@@ -23,20 +23,24 @@ def headline(metrics: Path, layer: str) -> dict[str, dict[str, Any]]:
     dictionaries = read_json(metrics / "sae" / f"{layer}.json")
     sae = dictionaries["saes"]["main"]
     circuits = read_json(metrics / "circuits" / f"{layer}.json")
-    dimension = read_json(metrics / "dimension" / f"{layer}.json")
+    dimension = read_json(metrics / "dimension" / f"{layer}.json")["image"]["global"]
     return {
         "model_accuracy": model["accuracy"] or {"value": None, "why": NO_CLASS},
         "probe_accuracy": probe["accuracy"],
-        "probe_chance": probe["majority"],
+        "probe_chance": _without_null(probe["majority"], "it is itself a null"),
         "probe_selectivity": probe["selectivity"],
         "sae_fvu": sae["fvu"],
-        "sae_l0": sae["l0"],
-        "sae_dead_share": sae["dead_share"],
+        "sae_l0": _without_null(sae["l0"], "k decides it"),
+        "sae_dead_share": _without_null(sae["dead_share"], "none is best, whatever is learnt"),
         "sae_spliced_accuracy_drop": sae["accuracy_drop"] or {"value": None, "why": NO_CLASS},
-        "dimension_pca95": dimension["image"]["global"],
+        "dimension_pca95": {key: each for key, each in dimension.items() if key != "bias"},
         "ablation_effect": _ablation_effect(circuits["ablation"]["latents"]),
         "patching_effect": _patching_effect(circuits["patching"]),
     }
+
+
+def _without_null(found: dict[str, Any], why: str) -> dict[str, Any]:
+    return {"why": why} | found | {"null": None}
 
 
 def _ablation_effect(latents: dict[str, Any]) -> dict[str, Any]:
