@@ -146,7 +146,7 @@ def test_without_others_that_carry_as_much_there_is_no_null_but_a_reason(run):
         group = found.metrics["channels"]["kinds"][kind]["group"]
         assert group["excess"]["value"] is None
         assert group["effect_size"]["null"] is None
-        assert "different random groups" in group["excess"]["why"]
+        assert "carry as much of the layer" in group["excess"]["why"]
 
 
 @pytest.fixture

@@ -175,7 +175,7 @@ def test_every_kind_and_rival_of_patching_has_a_row(make_project):
     latents = {rule: row for (kind, rule), row in found.items() if kind == "latents"}
     assert list(latents) == ["chosen on other images", *circuit_tables.RIVALS.values()]
     assert latents["random units, chosen likewise"]["influence"]["value"] == 0.4
-    assert latents["random units, chosen likewise"]["influence"]["interval"] == [0.3, 0.5]
+    assert latents["random units, chosen likewise"]["influence"]["range"] == [0.3, 0.5]
     assert [rule for kind, rule in found if kind == "whole layer"] == ["chosen on other images"]
 
 

@@ -184,12 +184,18 @@ def test_a_model_without_accuracy_a_transformer_and_small_classes_are_shown(make
     assert "No class has 10 held-out images" in html
 
 
+NO_PROBE = {
+    "latents": {"value": None, "interval": None, "n": 0, "null": None, "why": "no class"},
+    "rivals": {},
+}
+
+
 def test_an_autoencoder_alone_on_a_model_of_other_classes_is_shown(make_project, tmp_path):
     project = make_project(spliced_accuracy=False, companions={})
     for alias in ("early", "late"):
         edit_json(
             project.metrics / f"sae/{alias}.json",
-            lambda found: found.update(stability=None, probe=None),
+            lambda found: found.update(stability=None, probe=NO_PROBE),
         )
     report = project.write(tmp_path)
     html = report["index.html"].decode()

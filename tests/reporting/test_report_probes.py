@@ -45,7 +45,10 @@ def test_control_draws_and_the_null_of_selectivity_are_in_the_table(make_project
     table = probes.layer_table(make_project().read().metrics["probes"])
     keys = [column.key for column in table.columns]
     texts = dict(zip(keys, table.texts()[0], strict=True))
-    assert texts["draws"] == ("2: 0.360 to 0.450", "")
+    assert texts["draws"] == (
+        "2:\N{NO-BREAK SPACE}0.360\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}0.450",
+        "",
+    )
     assert texts["selectivity_null"] == ("−0.010", "(−0.050 to 0.040)")
     assert texts["shuffled"] == ("0.310", "(0.250 to 0.370)")
 

@@ -282,7 +282,8 @@ def _group(judged: Judged, size: int, seed: int) -> dict[str, Any]:
 
 def _no_null(draws: list[int], ratios: np.ndarray) -> str | None:
     if len(draws) < LEAST_DRAWS:
-        return f"only {len(draws)} different random groups carry as much of the layer"
+        found = f"only {len(draws)} different random groups carry" if draws else "no others carry"
+        return f"{found} as much of the layer"
     low, high = COMPARABLE
     ratio = float(ratios.mean())
     if not low <= ratio <= high:

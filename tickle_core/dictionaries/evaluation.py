@@ -112,8 +112,7 @@ def evaluate(
 
     judged = judge(contestants, store, splice, sample, pca, watch, seed)
     found = judged.dictionaries
-    draws = [found[name]["fvu"]["value"] for name in ("random", *redrawn)]
-    found["random"]["fvu"] |= {key: drawn(draws)[key] for key in ("range", "draws")}
+    by_chance = drawn([found[name]["fvu"]["value"] for name in ("random", *redrawn)])
     labels, class_names = splice.images.table["label"].to_numpy(), list(splice.images.class_names)
     read = reading.read(held_out, features, statistics, store, labels, class_names, seed)
     metrics = {
@@ -139,7 +138,7 @@ def evaluate(
         "kinds": kinds.metrics(seed) if store.prefix else None,
         **read.metrics,
     }
-    _add_nulls(metrics)
+    _add_nulls(metrics, by_chance)
     table = read.latents.assign(**kinds.densities()) if store.prefix else read.latents
     curve = pd.DataFrame({"components": np.arange(len(judged.pca_fvu)), "fvu": judged.pca_fvu})
     return Evaluation(metrics, table, statistics.top_images(), curve, read.curve)
@@ -169,15 +168,10 @@ def _offset(zero: dict[str, Any]) -> dict[str, Any]:
     return zero | {"value": value, "interval": interval or None}
 
 
-def _add_nulls(metrics: dict[str, Any]) -> None:
+def _add_nulls(metrics: dict[str, Any], random: dict[str, Any]) -> None:
     """Beside what the main SAE reaches, what is reached where there is nothing to find."""
-    main, others = metrics["saes"][MAIN], metrics["baselines"]
-    for key, null in {
-        "fvu": "random",
-        "accuracy": "mean",
-        "accuracy_drop": "mean",
-        "agreement": "mean",
-        "kl": "mean",
-    }.items():
+    main, mean = metrics["saes"][MAIN], metrics["baselines"]["mean"]
+    main["fvu"] = main["fvu"] | {"null": random}
+    for key in ("accuracy", "accuracy_drop", "agreement", "kl"):
         if main[key]:
-            main[key] = main[key] | {"null": others[null][key]}
+            main[key] = main[key] | {"null": mean[key]}

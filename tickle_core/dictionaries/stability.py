@@ -121,8 +121,10 @@ def of_codes(
 def over_seeds(values: Sequence[float] | np.ndarray, seeds: int) -> dict[str, Any]:
     """What several trainings gave: mean `value`, `range` from the least to the most, n seeds."""
     values = np.asarray(values, np.float64)
-    ends = [float(values.min()), float(values.max())]
-    return {"value": float(values.mean()), "range": ends, "n": seeds}
+    found = {"value": float(values.mean()), "n": seeds}
+    if len(values) == 1:
+        return found | {"interval": None, "why": f"{seeds} seeds have no range"}
+    return found | {"range": [float(values.min()), float(values.max())]}
 
 
 def matched_cosines(one: torch.Tensor, two: torch.Tensor) -> np.ndarray:

@@ -14,6 +14,7 @@ ROW_INCHES = 0.36
 SERIES_APART = 0.22  # of the distance between rows, at most
 SERIES_SPAN = 0.8  # of the distance between rows, that all series of a row take at most
 LEGEND_COLUMNS = 4
+LONG = 27  # characters
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,8 @@ def legend_above(figure: Figure, all_axes: Sequence[Axes]) -> None:
         handles.values(),
         handles.keys(),
         loc="outside upper left",
-        ncols=min(len(handles), LEGEND_COLUMNS),
+        # Long labels would leave the figure.
+        ncols=min(len(handles), LEGEND_COLUMNS - any(len(label) > LONG for label in handles)),
         borderpad=0,
     )
 

@@ -40,7 +40,7 @@ def headline(metrics: Path, layer: str) -> dict[str, dict[str, Any]]:
 
 
 def _without_null(found: dict[str, Any], why: str) -> dict[str, Any]:
-    return {"why": why} | found | {"null": None}
+    return found | {"null": None, "why": why}
 
 
 def _ablation_effect(latents: dict[str, Any]) -> dict[str, Any]:

@@ -195,7 +195,7 @@ def _texts(found: Any, write: Callable[[Any], str]) -> tuple[str, str]:
     if value is None or ends is None:
         return write(value), why
     low, high = (write(end) for end in ends)
-    return write(value), f"({low} to {high})" if "range" in found else f"[{low}, {high}]"
+    return write(value), f"[{low}, {high}]" if found.get("interval") else f"({low} to {high})"
 
 
 def _parts(found: Any) -> tuple[Any, Any, str]:

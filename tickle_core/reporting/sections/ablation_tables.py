@@ -80,7 +80,6 @@ def group_table(layers: dict[str, Any]) -> Table:
         Column("energy_ratio", "Their energy (range)", 3, interval=True),
         Column("draws", "Groups", 0),
         Column("n", "n", 0),
-        Column("why", "No null because"),
     )
     rows = []
     for alias, layer in layers.items():
@@ -95,9 +94,9 @@ def group_table(layers: dict[str, Any]) -> Table:
                 row |= beside_null("kept", group["kept"])
                 row |= {"excess": group["excess"], "p": group["excess"].get("p")}
                 if "energy_ratio" in group:
-                    row["energy_ratio"] = spread(group["energy_ratio"])
+                    row["energy_ratio"] = group["energy_ratio"]
                     row["draws"] = group["energy_ratio"]["draws"]
-                rows.append(row | {"why": group["excess"].get("why", "")})
+                rows.append(row)
     return Table(columns, rows)
 
 
@@ -177,13 +176,7 @@ def unit_table(ablation: pd.DataFrame) -> Table:
 
 def beside_null(key: str, found: dict[str, Any] | None) -> dict[str, Any]:
     """Cells `key` and `<key>_null` of an estimate."""
-    null = found and found["null"]
-    return {key: found, f"{key}_null": spread(null) if null and "range" in null else null}
-
-
-def spread(null: dict[str, Any]) -> dict[str, Any]:
-    """Mean and range of draws, as a cell with an interval."""
-    return {"value": null["value"], "interval": null["range"]}
+    return {key: found, f"{key}_null": found and found["null"]}
 
 
 def _interval(unit: Any) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def patching_table(layers: dict[str, Any]) -> Table:
             for rule, name in RIVALS.items():
                 if rule in found["rivals"]:
                     rows.append({"layer": alias, "kind": title, "rule": name})
-                    rows[-1] |= _as_cells(found["rivals"][rule])
+                    rows[-1] |= found["rivals"][rule]
     return Table(columns, rows)
 
 
@@ -67,14 +67,6 @@ def influence_table(cells: pd.DataFrame) -> Table:
     )
     rows = cells.astype(object).where(cells.notna(), None).to_dict("records")
     return Table(columns, [row | {"kind": PATCHED[row["kind"]]} for row in rows])
-
-
-def _as_cells(rival: dict[str, Any]) -> dict[str, Any]:
-    """With ranges of draws as intervals."""
-    return {
-        key: each | ({"interval": each["range"]} if "range" in each else {})
-        for key, each in rival.items()
-    }
 
 
 def tracing_table(layers: dict[str, Any], sites: dict[str, int]) -> Table:

@@ -178,7 +178,7 @@ def accuracy_figure(layers: dict[str, Any]) -> Figure:
         Series("control tasks", [each["control"] for each in probes.values()], CONTROL, "s"),
         Series(
             "shuffled labels (mean, range)",
-            [_as_interval(each["accuracy"]["null"]) for each in probes.values()],
+            [each["accuracy"]["null"] for each in probes.values()],
             NULL,
             "D",
         ),
@@ -269,12 +269,7 @@ def _draws(control: dict[str, Any]) -> str:
     if control["value"] is None:
         return ""
     low, high = (number(end, 3) for end in control["range"])
-    return f"{control['draws']}: {low} to {high}"
-
-
-def _as_interval(draws: dict[str, Any]) -> dict[str, Any]:
-    """Draws of a null as a plot takes them: the range in the place of an interval."""
-    return {"value": draws["value"], "interval": draws["range"]}
+    return f"{control['draws']}: {low} to {high}".replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _write_cells(axes, values: np.ndarray, lowest: float, highest: float) -> None:

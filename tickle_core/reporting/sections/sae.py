@@ -75,6 +75,7 @@ def section(findings: Findings) -> Section:
             "measure": sae_tables.splice_measure(layers),
             "stable": stable,
             "kinds": kinds,
+            "probed": any(layer["probe"]["latents"]["value"] for layer in layers.values()),
             "meaning": {alias: sae_meaning.words(layer) for alias, layer in layers.items()},
             "dense": DENSE,
             "most_excess": MOST_EXCESS,

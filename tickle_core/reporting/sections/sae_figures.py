@@ -15,7 +15,6 @@ from tickle_core.reporting.plots import Series
 from tickle_core.reporting.sections.sae_tables import (
     BASELINES,
     NULLS,
-    over_seeds,
     splice_measure,
 )
 from tickle_core.reporting.style import CONTROL, INK, MEASURED, NULL, short
@@ -150,7 +149,7 @@ def seeds_figure(layers: dict[str, Any]) -> Figure:
     found = list(layers.values())
     series = [
         Series("held-out images", [each["saes"]["main"]["fvu"] for each in found], MEASURED),
-        Series("range over seeds", [over_seeds(each["seeds"]["fvu"]) for each in found], INK, "|"),
+        Series("range over seeds", [each["seeds"]["fvu"] for each in found], INK, "|"),
         Series("train images", [each["fit"]["fvu_train"] for each in found], MEASURED, "<"),
     ]
     for name in ("trained", "points", "random"):
@@ -177,23 +176,20 @@ def stability_figure(layers: dict[str, Any]) -> Figure:
         [each[key] for each in found.values()] for key in ("cosine", "alike", "codes")
     )
 
-    def series(label: str, numbers: list[Any], *look: str) -> Series:
-        return Series(label, [over_seeds(each) for each in numbers], *look)
-
     panels = {
         "matched cosine": [
-            series("measured", cosines, MEASURED),
-            series("before training", [each["before"] for each in cosines], CONTROL, "<"),
-            series("spread as the tokens", [each["data"] for each in cosines], CONTROL, "s"),
-            series("chance", [each["null"] for each in cosines], NULL, "D"),
+            Series("measured", cosines, MEASURED),
+            Series("before training", [each["before"] for each in cosines], CONTROL, "<"),
+            Series("spread as the tokens", [each["data"] for each in cosines], CONTROL, "s"),
+            Series("chance", [each["null"] for each in cosines], NULL, "D"),
         ],
         "share of cosines above 0.9": [
-            series("measured", alike, MEASURED),
-            series("chance", [each["null"] for each in alike], NULL, "D"),
+            Series("measured", alike, MEASURED),
+            Series("chance", [each["null"] for each in alike], NULL, "D"),
         ],
         "correlation of latents": [
-            series("measured", codes, MEASURED),
-            series("chance", [each and each["null"] for each in codes], NULL, "D"),
+            Series("measured", codes, MEASURED),
+            Series("chance", [each and each["null"] for each in codes], NULL, "D"),
         ],
     }
     figure, all_axes = plots.forest_figure(len(found), len(panels), row_inches=0.6)

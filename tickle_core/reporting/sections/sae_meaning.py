@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullFormatter
 
 from tickle_core.reporting import plots
 from tickle_core.reporting.plots import Series
@@ -17,9 +18,9 @@ CURVES = {
     "random": ("random directions", NULL, "D"),
     "components": ("PCA", CONTROL, "s"),
     "channels": ("channels", CONTROL, "^"),
-    "shuffled": ("latents, shuffled labels", NULL, "x"),
 }
 SPARSE = ("k1", "k10")
+TICKS = [0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999]
 
 
 def meaning_figure(layers: dict[str, Any]) -> Figure:
@@ -40,7 +41,7 @@ def meaning_figure(layers: dict[str, Any]) -> Figure:
         if beside:
             rivals = [part["rivals"].get(beside) for part in parts]
             rivals = [each and each.get("median_auc", each) for each in rivals]
-            series.append(Series("activations", rivals, CONTROL, "s"))
+            series.append(Series("activations, channels", rivals, CONTROL, "s"))
         plots.forest(axes, list(layers), series)
         axes.set_xlim(0, 1)
         axes.set_xlabel(title)
@@ -59,16 +60,18 @@ def sparse_figure(curves: dict[str, pd.DataFrame]) -> Figure | None:
         for name, (label, color, marker) in CURVES.items():
             by_k = curve[kind == name].groupby("k")
             auc = by_k["auc"].mean()
-            dashes = "--" if name == "shuffled" else "-"
-            axes.plot(auc.index, auc, dashes, color=color, marker=marker, ms=3.5, label=label)
-            ends = (
-                ("low", "high") if name in ("latents", "components", "channels") else ("auc",) * 2
-            )
+            axes.plot(auc.index, auc, color=color, marker=marker, markersize=3.5, label=label)
+            ends = ("auc", "auc") if name == "random" else ("low", "high")
             low, high = by_k[ends[0]].min(), by_k[ends[1]].max()
             axes.fill_between(auc.index, low, high, color=color, alpha=0.2, linewidth=0)
         axes.set_title(short(alias))
-    panels[0].set(xscale="log")
+    # What is left to an AUC of 1 halves and halves again.
+    panels[0].set_xscale("log")
+    panels[0].set_yscale("logit", nonpositive="clip")
     panels[0].xaxis.set_major_formatter(plots.plain_number)
+    panels[0].yaxis.set_major_locator(FixedLocator(TICKS))
+    panels[0].yaxis.set_major_formatter(plots.plain_number)
+    panels[0].yaxis.set_minor_formatter(NullFormatter())
     figure.supxlabel("k: features that the probe of a class may read", size=9)
     figure.supylabel("AUC, mean over classes", size=9)
     plots.legend_above(figure, panels)
@@ -94,9 +97,9 @@ def meaning_table(layers: dict[str, Any]) -> Table:
     for alias, layer in layers.items():
         probe, classes = layer["probe"], layer["classes"]
         row = {"layer": alias, "latents": probe["latents"], **probe["rivals"]}
-        row["latents_null"] = _ranged(probe["latents"]["null"])
+        row["latents_null"] = probe["latents"]["null"]
         for key in ("telling_share", "median_auc", "purity"):
-            row |= {key: classes[key], f"{key}_null": _ranged(classes[key]["null"])}
+            row |= {key: classes[key], f"{key}_null": classes[key]["null"]}
         rows.append(row)
     return Table(columns, rows)
 
@@ -122,8 +125,8 @@ def sparse_table(layers: dict[str, Any]) -> Table:
             if key in sparse:
                 rivals = {name: found.get(key) for name, found in sparse["rivals"].items()}
                 row = {"layer": alias, "k": int(key[1:]), "latents": sparse[key], **rivals}
-                row |= {"random": _ranged(sparse[key]["null"]), "beyond": sparse["beyond"][key]}
-                row |= {"shuffled": _ranged(rivals["shuffled"]), "classes": sparse["classes"]}
+                row |= {"random": sparse[key]["null"], "beyond": sparse["beyond"][key]}
+                row |= {"shuffled": rivals["shuffled"], "classes": sparse["classes"]}
                 rows.append(row | {"n": sparse[key]["n"]})
     return Table(columns, rows)
 
@@ -147,7 +150,3 @@ def words(layer: dict[str, Any]) -> str:
             f"({number(found['null']['value'], 3)})."
         )
     return " ".join(sentences)
-
-
-def _ranged(null: dict[str, Any] | None) -> dict[str, Any] | None:
-    return null and {"value": null["value"], "interval": null["range"]}

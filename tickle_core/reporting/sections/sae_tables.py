@@ -28,11 +28,6 @@ def splice_measure(layers: dict[str, Any]) -> str:
     return "accuracy" if known else "agreement"
 
 
-def over_seeds(estimate: dict[str, Any] | None) -> dict[str, Any] | None:
-    """A mean over seeds or draws as a cell or point, its range where others have an interval."""
-    return estimate and {"value": estimate["value"], "interval": estimate["range"]}
-
-
 def layer_table(layers: dict[str, Any], latents: dict[str, pd.DataFrame]) -> Table:
     """One row per layer: how well its main SAE describes the tokens, and what else does."""
     columns = (
@@ -58,7 +53,7 @@ def layer_table(layers: dict[str, Any], latents: dict[str, pd.DataFrame]) -> Tab
                 "latents": main["recipe"]["latents"],
                 "l0": main["l0"]["value"],
                 "fvu": main["fvu"],
-                "seeds": over_seeds(layer["seeds"]["fvu"]),
+                "seeds": layer["seeds"]["fvu"],
                 "train": layer["fit"]["fvu_train"],
                 "random": layer["baselines"]["random"]["fvu"],
                 "frozen": layer["saes"]["frozen"]["fvu"],
@@ -96,7 +91,7 @@ def splice_table(layers: dict[str, Any]) -> Table:
             {
                 "layer": alias,
                 key: main[key],
-                "seeds": over_seeds(layer["seeds"].get(key)),
+                "seeds": layer["seeds"].get(key),
                 "pca": others["pca_k"][key],
                 "pca_advantage": layer["pca_advantage"],
                 "random": others["random"][key],
@@ -142,8 +137,7 @@ def stability_table(layers: dict[str, Any]) -> Table:
             "codes": codes,
             "codes_chance": codes and codes["null"],
         }
-        named = {key: over_seeds(cell) for key, cell in cells.items()}
-        rows.append({"layer": alias, "seeds": cosine["n"], **named})
+        rows.append({"layer": alias, "seeds": cosine["n"], **cells})
     return Table(columns, rows)
 
 
@@ -168,7 +162,7 @@ def token_table(layers: dict[str, Any]) -> Table:
                 "layer": alias,
                 "offset": tokens["offset"],
                 "largest": tokens["largest_tokens"],
-                "gaussian": over_seeds(tokens["largest_tokens"]["null"]),
+                "gaussian": tokens["largest_tokens"]["null"],
                 "images": fit["images"],
                 "tokens_per_latent": fit["tokens_per_latent"],
                 "train": fit["fvu_train"],
