@@ -11,6 +11,7 @@ from tickle_core.statistics import (
     exceedance,
     matched_gaussian_eigenvalues,
     mean_estimate,
+    median_estimate,
     paired_difference,
     proportion_interval,
     ranks,
@@ -284,3 +285,23 @@ def test_the_smallest_p_value_is_that_of_all_swapped_alike():
     values = np.array([[0.1], [0.3], [0.7], [1.1]])
     p = swap_p_values(values, np.zeros_like(values), np.random.default_rng(0))
     assert p[0] == pytest.approx(2 / 16, abs=0.01)
+
+
+@pytest.mark.parametrize("n", [10, 32, 500])
+def test_intervals_of_medians_hold_the_truth(n):
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(1000):
+        low, high = median_estimate(rng.lognormal(0, 1, n))["interval"]
+        held += low <= 1 <= high
+    assert held / 1000 >= 0.93
+
+
+def test_a_median_of_few_or_of_equal_values_has_no_interval():
+    assert median_estimate(np.arange(5.0)) == {
+        "value": 2.0,
+        "interval": None,
+        "n": 5,
+        "why": "too few: 5",
+    }
+    assert median_estimate(np.ones(40))["why"] == "all alike"
