@@ -77,6 +77,30 @@ def test_what_cannot_be_said_is_left_out(make_project, tmp_path, change, options
         assert "latents that support predictions" not in html
 
 
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (0.85, "much alike (rank correlation 0.85 [0.80, 0.90]; by their energy 0.40)"),
+        (0.35, "somewhat alike (rank correlation 0.35"),
+        (
+            0.02,
+            "does not carry over from 10 images to others (rank correlation 0.02 [−0.03, 0.07])",
+        ),
+    ],
+)
+def test_the_page_says_whether_other_images_would_choose_the_same(make_project, value, says):
+    project = make_project(layers=("only",))
+
+    def change(metrics):
+        found = metrics["ablation"]["latents"]["carries_over"]
+        found.update(value=value, interval=[value - 0.05, value + 0.05])
+
+    edit(project, "only", change)
+    found = circuits.section(project.read())
+    assert says in found.summary
+    assert says in found.facts["carries_over"]["only"]
+
+
 def test_donor_classes_are_rows_and_the_diagonal_is_empty():
     cells = made_up_circuits.cells(["cat", "dog"])
     cells.loc[cells["kind"] == "latents", "influence"] = [0.25, 0.75]

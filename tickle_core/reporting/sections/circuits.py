@@ -31,6 +31,8 @@ HEADLINES = {
     ),
 }
 
+ALIKE = 0.7  # rank correlation from which two rankings are called much alike
+
 # Tables of which a linear tail decides the result: there the screen is exact and effects add up.
 BY_LAYER = ("circuits_ablation", "circuits_groups", "circuits_patching", "circuits_tracing")
 
@@ -84,6 +86,7 @@ def section(findings: Findings) -> Section:
         },
         facts={
             "headline": headline,
+            "carries_over": {alias: _carries_over(layer) for alias, layer in layers.items()},
             "curve_layers": min(len(layers), ablation_figures.MOST_LAYERS),
             "classes_shown": ablation_figures.MOST_CLASSES,
             "latents_shown": ablation_figures.MOST_LATENTS,
@@ -110,6 +113,7 @@ def _summary(layer: dict[str, Any]) -> str:
             sentences.append(f"{lost} ({beside}, from {low} to {high}).")
         else:
             sentences.append(f"{lost}; nothing to compare that with: {group['excess']['why']}.")
+        sentences.append(_carries_over(layer))
     latents = layer["patching"].get("kinds", {}).get("latents")
     if latents:
         sentences.append(
@@ -119,6 +123,23 @@ def _summary(layer: dict[str, Any]) -> str:
             f"there{_beside(latents['rivals'])}."
         )
     return " ".join(sentences)
+
+
+def _carries_over(layer: dict[str, Any]) -> str:
+    """Whether other images would have chosen the same latents."""
+    found, images = layer["ablation"]["latents"].get("carries_over"), layer["images"]["ranking"]
+    if not found or not found["interval"]:
+        return ""
+    low, high = (number(end, 2) for end in found["interval"])
+    beside = f"rank correlation {number(found['value'], 2)} [{low}, {high}]"
+    if found["interval"][0] <= 0:
+        return (
+            f"Which latents those are does not carry over from {number(images)} images to others "
+            f"({beside}): more images would be needed to say."
+        )
+    energy = found["null"] and number(found["null"]["value"], 2)
+    much = "much" if found["value"] >= ALIKE else "somewhat"
+    return f"Other images rank the latents {much} alike ({beside}; by their energy {energy})."
 
 
 def _beside(rivals: dict[str, Any]) -> str:
