@@ -8,6 +8,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tickle_core.errors import TickleError
@@ -188,6 +189,23 @@ NO_PROBE = {
     "latents": {"value": None, "interval": None, "n": 0, "null": None, "why": "no class"},
     "rivals": {},
 }
+
+
+def test_where_no_class_has_images_enough_latents_are_held_against_none(make_project, tmp_path):
+    project = make_project(layers=("only",))
+    nothing = NO_PROBE["latents"]
+    classes = dict.fromkeys(("telling_share", "median_auc", "purity"), nothing) | {"rivals": {}}
+    sparse = {"why": "no class has 5 images on either side of the split"}
+    edit_json(
+        project.metrics / "sae/only.json",
+        lambda found: found.update(probe=NO_PROBE, classes=classes, sparse_probing=sparse),
+    )
+    path = project.data / "sae/only/sparse_probing.parquet"
+    pd.read_parquet(path)[:0].to_parquet(path)
+    report = project.write(tmp_path)
+    html = report["index.html"].decode()
+    assert not {name for name in report if "sae_meaning" in name or "sparse_probing" in name}
+    assert "Single latents could not be held against classes: no class has 5 images" in html
 
 
 def test_an_autoencoder_alone_on_a_model_of_other_classes_is_shown(make_project, tmp_path):

@@ -42,15 +42,17 @@ def section(findings: Findings) -> Section:
         "sae_seeds": sae_figures.seeds_figure(layers),
         "sae_splice": sae_figures.splice_figure(layers),
         "sae_density": sae_figures.density_figure(latents, layers),
-        "sae_meaning": sae_meaning.meaning_figure(layers),
     }
     tables = {
         "sae": sae_tables.layer_table(layers, latents),
         "sae_splice": sae_tables.splice_table(layers),
         "sae_tokens": sae_tables.token_table(layers),
         "sae_dictionaries": sae_tables.dictionary_table(layers),
-        "sae_meaning": sae_meaning.meaning_table(layers),
     }
+    meaning = sae_meaning.meaning_figure(layers)
+    if meaning:
+        figures["sae_meaning"] = meaning
+        tables["sae_meaning"] = sae_meaning.meaning_table(layers)
     sparse = sae_meaning.sparse_figure(findings.sparse_probing)
     if sparse:
         figures["sae_sparse_probing"] = sparse

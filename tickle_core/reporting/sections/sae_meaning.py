@@ -23,8 +23,11 @@ SPARSE = ("k1", "k10")
 TICKS = [0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999]
 
 
-def meaning_figure(layers: dict[str, Any]) -> Figure:
-    """Accuracy of the probe, AUC of single latents, purity: each beside its null, per layer."""
+def meaning_figure(layers: dict[str, Any]) -> Figure | None:
+    """Accuracy of the probe, AUC of single latents, purity: each beside its null, per layer.
+
+    What no layer has is left out; None where that is all.
+    """
     found = list(layers.values())
     probes, classes = ([layer[part] for layer in found] for part in ("probe", "classes"))
     panels = [
@@ -32,6 +35,9 @@ def meaning_figure(layers: dict[str, Any]) -> Figure:
         ("median AUC of a latent", [each["median_auc"] for each in classes], "channels", classes),
         ("purity of top images", [each["purity"] for each in classes], None, classes),
     ]
+    panels = [panel for panel in panels if any(each["value"] is not None for each in panel[1])]
+    if not panels:
+        return None
     figure, all_axes = plots.forest_figure(len(layers), len(panels))
     for axes, (title, measured, beside, parts) in zip(all_axes, panels, strict=True):
         series = [
