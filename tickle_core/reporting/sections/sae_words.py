@@ -13,7 +13,8 @@ RIVALS = ("points", "random", "pca_k")
 
 def against_random(layer: dict[str, Any]) -> str:
     """The main SAE beside random directions that are coded by pursuit."""
-    main, random = layer["saes"]["main"]["fvu"], layer["baselines"]["random"]["fvu"]
+    main = layer["saes"]["main"]["fvu"]
+    random = main["null"]
     word = "more" if random["value"] > main["value"] else "no more"
     return (
         f"random directions, chosen from by matching pursuit, leave {word}: "
