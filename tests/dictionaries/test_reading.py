@@ -1,6 +1,7 @@
 """Latents beside directions that nobody learnt, by the same rules."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -92,3 +93,8 @@ def test_classes_of_too_few_images_give_reasons(layer):
     for each in ("telling_share", "median_auc", "purity"):
         assert found.metrics["classes"][each]["value"] is None
         assert found.metrics["classes"][each]["why"]
+
+
+def test_a_channel_counts_once_with_its_better_sign():
+    aucs = pd.Series([0.5, 0.9, np.nan, np.nan, 0.7, 0.6, 0.8, np.nan])
+    assert reading._better_sign(aucs).tolist() == [0.7, 0.9, 0.8]

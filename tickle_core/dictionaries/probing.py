@@ -12,7 +12,7 @@ from tickle_core.progress import progress
 # From where wide latents do best to where a layer of a few channels no longer gains.
 STRENGTHS = [0.001, 0.01, 0.1, 1.0]
 VALIDATION_SHARE = 0.2
-SHUFFLES = 3
+SHUFFLES = 10
 
 
 def probe(

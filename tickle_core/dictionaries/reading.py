@@ -153,7 +153,7 @@ def _classes(
         | {"null": statistics.drawn([each["auc"].median() for each in random])},
         "purity": statistics.mean_estimate(pure, seed) | {"null": statistics.drawn(by_chance)},
         "rivals": {
-            "channels": {"median_auc": _median(firing[CHANNELS]["auc"])},
+            "channels": {"median_auc": _median(_better_sign(matched[CHANNELS]["auc"]))},
             "shuffled": {"median_auc": _median(firing[LATENTS]["auc_null"])},
         },
     }
@@ -167,6 +167,11 @@ def _median(values: pd.Series) -> dict[str, Any]:
     if len(values) == 0:
         return {"value": None, "interval": None, "n": 0, "why": NO_AUC}
     return statistics.median_estimate(values.to_numpy())
+
+
+def _better_sign(aucs: pd.Series) -> pd.Series:
+    """Of features that come with both signs, one after the other, what the better one reaches."""
+    return pd.Series(np.fmax(*aucs.to_numpy().reshape(2, -1))).dropna()
 
 
 def _top_images(values: np.ndarray, ids: np.ndarray, count: int) -> pd.DataFrame:

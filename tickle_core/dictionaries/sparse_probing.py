@@ -27,7 +27,7 @@ COUNTS = (1, 2, 5, 10, 20, 50, 100)
 REPORTED = (1, 10)
 MOST_CLASSES = 10
 LEAST_IMAGES = 5  # of a class on either side of the split
-SHUFFLES = 3
+SHUFFLES = 10
 RIDGE = 0.01  # beside the features' variances, which are 1
 COLUMNS = ["features", "k", "auc", "low", "high", "n"]
 

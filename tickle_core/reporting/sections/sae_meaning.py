@@ -153,6 +153,13 @@ def words(layer: dict[str, Any]) -> str:
         sentences.append(
             f"{what} chosen for a class read{'s' if key == 'k1' else ''} it with an AUC of "
             f"{number(found['value'], 3)}, {verdict} random directions chosen likewise "
-            f"({number(found['null']['value'], 3)})."
+            f"({number(found['null']['value'], 3)}; {_others(sparse['rivals'], key)})."
         )
     return " ".join(sentences)
+
+
+def _others(rivals: dict[str, Any], key: str) -> str:
+    named = {"PCA": rivals["components"].get(key), "channels": rivals["channels"].get(key)}
+    return ", ".join(
+        f"{name} {number(found['value'], 3)}" for name, found in named.items() if found
+    )
