@@ -7,6 +7,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 from tickle_core import results
 
@@ -53,7 +54,7 @@ def run(project, body="pass", *arguments, per_layer=False, **environment):
         capture_output=True,
         text=True,
         env={"PATH": "/usr/bin:/bin"} | environment,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
 

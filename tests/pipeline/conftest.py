@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from patience import PATIENCE
 from PIL import Image, ImageDraw
 from ruamel.yaml import YAML
 
@@ -113,7 +114,7 @@ class Project:
     def dvc(self, *arguments: str) -> str:
         """Run dvc to a good end and return what it printed."""
         process = self.start(*arguments)
-        printed, _ = process.communicate(timeout=300)
+        printed, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, printed
         return printed
 

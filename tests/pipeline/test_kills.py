@@ -8,6 +8,7 @@ import time
 
 import psutil
 import pytest
+from patience import PATIENCE
 
 pytestmark = pytest.mark.pipeline
 
@@ -43,7 +44,7 @@ def written_shards(project):
     }
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=PATIENCE):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -65,7 +66,7 @@ def test_a_kill_at_a_random_moment(project, finished, victim, seed):
             child.send_signal(signal.SIGKILL)
     if victim in ("dvc", "both"):
         os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE)
     wait_for(lambda: not stage_processes(project), seconds=5)
 
     before = written_shards(project)
@@ -95,7 +96,7 @@ def test_a_full_disk_is_told_and_a_later_run_resumes(project, finished):
         "os.replace = replace\n"
     )
     process = project.start(*EXTRACT)
-    printed, _ = process.communicate(timeout=120)
+    printed, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert "the disk is full" in printed
     assert "Traceback" not in printed

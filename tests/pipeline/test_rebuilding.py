@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+from patience import PATIENCE
 
 pytestmark = pytest.mark.pipeline
 
@@ -63,7 +64,7 @@ def test_params_edited_while_a_stage_runs_fail_that_stage(project):
     while not lock.exists():
         time.sleep(0.05)
     project.edit_params(lambda values: values["sae"].update(k=2, tokens=4096))
-    printed, _ = process.communicate(timeout=120)
+    printed, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert "sae changed in params.yaml while sae@late ran" in printed
     assert "Traceback" not in printed
@@ -82,7 +83,7 @@ def test_a_bad_param_stops_the_run_before_any_work(project):
     before = project.lock
     project.edit_params(lambda values: values["sae"].update(k=3, kk=1))
     process = project.start("repro")
-    printed, _ = process.communicate(timeout=120)
+    printed, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert "error in sae: params.yaml: unknown key 'sae.kk'; did you mean 'k'?" in printed
     assert "Traceback" not in printed
@@ -92,7 +93,7 @@ def test_a_bad_param_stops_the_run_before_any_work(project):
 def test_an_unknown_layer_is_refused_with_those_that_exist(project):
     project.edit_params(lambda values: values["layers"].update(extra="layer9"))
     process = project.start("repro")
-    printed, _ = process.communicate(timeout=120)
+    printed, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert "layers.extra: the model has no layer 'layer9'" in printed
     assert "all of them: fc, layer1, layer1.0" in printed

@@ -84,7 +84,7 @@ def test_what_cannot_be_said_is_left_out(make_project, tmp_path, change, options
         (0.35, "somewhat alike (rank correlation 0.35"),
         (
             0.02,
-            "does not carry over from 10 images to others (rank correlation 0.02 [−0.03, 0.07])",
+            "latents as others cannot be seen (rank correlation 0.02 [−0.03, 0.07])",
         ),
     ],
 )

@@ -134,7 +134,7 @@ def _carries_over(layer: dict[str, Any]) -> str:
     beside = f"rank correlation {number(found['value'], 2)} [{low}, {high}]"
     if found["interval"][0] <= 0:
         return (
-            f"Which latents those are does not carry over from {number(images)} images to others "
+            f"That {number(images)} images would choose the same latents as others cannot be seen "
             f"({beside}): more images would be needed to say."
         )
     energy = found["null"] and number(found["null"]["value"], 2)
