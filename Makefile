@@ -13,17 +13,19 @@ repro: .venv/installed
 test: .venv/installed-test
 	. $(BIN)/activate && OMP_NUM_THREADS=1 python -m pytest -n auto
 
-# `dvc exp show` with what differs between experiments, and without the hashes of files.
+# What differs between experiments, without the hashes of files: params first, then metrics.
 compare: .venv/installed
-	. $(BIN)/activate && dvc exp show --no-pager --only-changed --drop '^(Created|data|reports|stages|tickle_core|requirements)'
+	. $(BIN)/activate && dvc exp show --csv --only-changed --drop '^(Created|data|params|reports|stages|tickle_core|requirements)' \
+		| python -m tickle_core.reporting.comparison
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# What no output or lock file refers to: old results in DVC's cache, unfinished work, downloads.
+# What was made for layers that are gone, what DVC's cache keeps of old results, unfinished work,
+# downloads.
 clean-cache: .venv/installed
-	. $(BIN)/activate && dvc gc --workspace --force
+	. $(BIN)/activate && python -m tickle_core.leftovers && dvc gc --workspace --force
 	rm -rf .cache
 
 .venv/installed: pyproject.toml requirements.lock

@@ -7,9 +7,7 @@ from tickle_core.results import write_json
 
 
 def main(run: stage.Run) -> None:
-    root = Path()
-    hashes = {name: fingerprint.fingerprint(name, root) for name in fingerprint.stage_names(root)}
-    write_json(run.output("data/code.json"), hashes)
+    write_json(run.output("data/code.json"), fingerprint.fingerprints(Path()))
 
 
 if __name__ == "__main__":

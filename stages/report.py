@@ -1,4 +1,4 @@
-"""Write the report: a page to explore, with its figures and tables."""
+"""Write the report: a page to explore, with its figures, tables and curves."""
 
 from pathlib import Path
 
@@ -30,6 +30,7 @@ def main(run: stage.Run) -> None:
         run.output("reports/index.html"),
         run.output_directory("reports/figures"),
         run.output_directory("reports/tables"),
+        run.output_directory("reports/plots"),
     )
 
 

@@ -1,51 +1,11 @@
-"""Every number that a run publishes has an n, an interval and a null, or says why not."""
-
-import json
+"""What the contract of numbers asks for, and what it finds missing."""
 
 import contract
 import pytest
-from contract import EXCEPTIONS, MOST_LINES, ROOT, faults, metrics_of
+from contract import EXCEPTIONS, faults
 
-from tickle_core import params
-from tickle_core.reporting import summary
-
-METRICS = ROOT / "reports/metrics"
-FILES = metrics_of(METRICS)
 GOOD = {"value": 0.5, "interval": [0.4, 0.6], "n": 20, "null": 0.1}
 DRAWN = {"value": 0.1, "range": [0.0, 0.2], "draws": 20}
-
-
-def headline():
-    return summary.headline(METRICS, params.load(ROOT / "params.yaml").report.headline_layer)
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_every_number_of_the_default_run_keeps_the_contract(name):
-    assert faults(json.loads(FILES[name].read_text()), name) == []
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_a_file_can_be_read_by_people(name):
-    assert len(FILES[name].read_text().splitlines()) <= MOST_LINES
-
-
-def test_every_headline_number_keeps_the_contract():
-    for name, found in headline().items():
-        # On the page a reason is worth more than an entry in a list that nobody sees there.
-        assert list(contract._walk(found, name, in_null=False)) == []
-
-
-def test_the_summary_has_the_headline_values_and_nothing_else():
-    flat = json.loads((METRICS / "summary.json").read_text())
-    assert flat == {name: found["value"] for name, found in headline().items()}
-
-
-def test_no_exception_is_idle():
-    used = set()
-    for name, file in FILES.items():
-        for fault in contract._walk(json.loads(file.read_text()), name, in_null=False):
-            used |= {(fault.rule, pattern) for pattern in contract.excuses(fault)}
-    assert used == {(rule, pattern) for rule, some in EXCEPTIONS.items() for pattern in some}
 
 
 def test_every_exception_has_its_reason_in_words():

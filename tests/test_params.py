@@ -132,7 +132,7 @@ def assert_refused(values, *parts):
         ("layers", {"a b": "layer1"}, ["layers.a b", "plain word"]),
         ("layers", {"../x": "layer1"}, ["plain word"]),
         ("layers", {"late": "layer3", "again": "layer3"}, ["layers.again", "layers.late"]),
-        ("report.headline_layer", "nope", ["report.headline_layer", "nope", "early, middle, late"]),
+        ("report.headline_layer", "nope", ["report.headline_layer", "nope", "early, late, middle"]),
         ("report.images_per_latent", 999, ["report.images_per_latent", "sae.top_images"]),
     ],
 )

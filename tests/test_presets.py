@@ -6,8 +6,10 @@ import pytest
 from torchvision.datasets import Imagenette
 
 from tickle_core import params
+from tickle_core.datasets.announced import announced
 from tickle_core.models import classes, classifier
-from tickle_core.models.layer_table import survey_params
+from tickle_core.models.layers import survey
+from tickle_core.models.stand_in import stand_in
 from tickle_core.models.zoo import registry
 
 ROOT = Path(__file__).parents[1]
@@ -37,10 +39,10 @@ def test_the_default_is_a_preset():
 @pytest.mark.parametrize("path", PRETRAINED, ids=lambda path: path.stem)
 def test_a_preset_names_clean_cuts_and_the_geometry_that_the_weights_expect(path):
     checked = params.load(path)
-    layers = survey_params(checked)
+    layers = survey(*stand_in(checked))
     classifier.require_layers(checked.layers, list(layers))
     assert all(layers[module]["clean_cut"] for module in checked.layers.values())
-    geometry = registry.describe(checked.model, None).geometry
+    geometry = registry.describe(checked.model, announced(checked.dataset)).geometry
     assert geometry.resize == checked.dataset.resize
     assert geometry.image_size == checked.dataset.image_size
     assert geometry.interpolation == checked.dataset.interpolation
@@ -48,7 +50,8 @@ def test_a_preset_names_clean_cuts_and_the_geometry_that_the_weights_expect(path
 
 @pytest.mark.parametrize("name", ["googlenet_imagenette", "resnet50_imagenette"])
 def test_the_classes_of_imagenette_are_classes_of_the_model(name):
-    entry = registry.describe(params.load(ROOT / f"presets/{name}.yaml").model, None)
+    checked = params.load(ROOT / f"presets/{name}.yaml")
+    entry = registry.describe(checked.model, announced(checked.dataset))
     names = [names[0] for names in Imagenette._WNID_TO_CLASS.values()]
     matches = classes.match(names, entry.class_names, entry.synsets)
     assert [entry.synsets[index] for index in matches.values()] == list(Imagenette._WNID_TO_CLASS)

@@ -153,10 +153,10 @@ def test_two_copies_do_not_run_at_once(project):
 def test_aliases_are_checked(project):
     assert run(project, "pass", "late", per_layer=True).returncode == 0
     finished = run(project, "pass", "nope", per_layer=True)
-    assert_refused(finished, "no layer 'nope'", "early, middle, late")
+    assert_refused(finished, "no layer 'nope'", "early, late, middle")
     missing = run(project, per_layer=True)
     assert missing.returncode == 2
-    assert "one of: early, middle, late" in run(project, "pass", "-h", per_layer=True).stdout
+    assert "one of: early, late, middle" in run(project, "pass", "-h", per_layer=True).stdout
 
 
 def test_a_full_disk_is_told_in_words(project):

@@ -5,6 +5,8 @@ import sys
 
 import torch
 
+from tickle_core.errors import TickleError
+
 # glibc's names for its tunables, and values that stop it from handing memory back to the system.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 NEVER_TRIM = 2**31 - 1
@@ -16,9 +18,18 @@ def prepare(device: str) -> torch.device:
 
     On the CPU the kernels that are used here are deterministic as they are, and asking would
     import torch's compiler, which takes longer than all other imports together.
+
+    Raises
+    ------
+    TickleError
+        If there is no such device.
     """
     if device == "auto":
         device = _best()
+    if (device == "cuda" and not torch.cuda.is_available()) or (
+        device == "mps" and not torch.backends.mps.is_available()
+    ):
+        raise TickleError(f"device is {device}, which torch does not find here; auto takes what is")
     _keep_freed_memory()
     if device != "cpu":
         torch.use_deterministic_algorithms(True, warn_only=True)

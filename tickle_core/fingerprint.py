@@ -14,7 +14,7 @@ import ast
 import hashlib
 import re
 import sys
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 PACKAGES = ("stages", "tickle_core")
@@ -24,8 +24,11 @@ LOCK_FILE = "requirements.lock"
 # schema belongs here because it has no defaults: every value comes from params.yaml, where DVC
 # tracks it.
 WITHOUT_EFFECT = frozenset(
-    f"tickle_core.{name}" for name in ("errors", "fingerprint", "params", "progress")
+    f"tickle_core.{name}" for name in ("errors", "fingerprint", "lifeline", "params", "progress")
 )
+
+# Stages that run before the fingerprints are there, and depend on the files themselves.
+BEFORE = frozenset({"check", "fingerprint"})
 
 # Distributions whose name on the index is not the name that is imported.
 DISTRIBUTIONS = {
@@ -42,6 +45,11 @@ def stage_names(root: Path) -> list[str]:
     return sorted(path.stem for path in (root / "stages").glob("*.py") if path.stem != "__init__")
 
 
+def fingerprints(root: Path) -> dict[str, str]:
+    """The fingerprint of every stage that tracks it, by name."""
+    return {name: fingerprint(name, root) for name in stage_names(root) if name not in BEFORE}
+
+
 def fingerprint(stage: str, root: Path) -> str:
     """Hash of what `stages/<stage>.py` and everything that it imports mean.
 
@@ -54,10 +62,10 @@ def fingerprint(stage: str, root: Path) -> str:
     digest = hashlib.sha256()
     libraries: set[str] = set()
     for module in closure(f"stages.{stage}", root):
-        tree = ast.parse(_file(module, root).read_bytes())
-        libraries.update(_libraries(tree))
+        source = _file(module, root).read_bytes()
+        libraries.update(_libraries(source))
         if module not in WITHOUT_EFFECT:
-            digest.update(f"{module}\n{normal_form(tree)}\n".encode())
+            digest.update(f"{module}\n{normal_form(source)}\n".encode())
     for library in sorted(libraries):
         digest.update(f"{library}=={pins.get(library, 'unpinned')}\n".encode())
     return digest.hexdigest()[:16]
@@ -71,7 +79,7 @@ def closure(module: str, root: Path) -> list[str]:
         name = waiting.pop()
         if name not in seen:
             seen.add(name)
-            for target in _imports(ast.parse(_file(name, root).read_bytes())):
+            for target in _imports(_file(name, root).read_bytes()):
                 waiting += _loaded_by(target, root)
     return sorted(seen)
 
@@ -88,12 +96,16 @@ def _loaded_by(target: str, root: Path) -> list[str]:
     return [name for name in names if _file(name, root).is_file()]
 
 
-def normal_form(tree: ast.Module) -> str:
+# What is read off a source is kept, by its content: stages share most of their modules, and each
+# takes its fingerprint twice.
+@cache
+def normal_form(source: bytes) -> str:
     """The source without comments, docstrings and formatting.
 
     Unparsed text is used rather than a dump of the tree, since the dump differs between Python
     versions for the same program.
     """
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         documented = isinstance(
             node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
@@ -103,19 +115,23 @@ def normal_form(tree: ast.Module) -> str:
     return ast.unparse(tree)
 
 
-def _imports(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+@cache
+def _imports(source: bytes) -> tuple[str, ...]:
+    """What a module imports, by full names."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             if node.level:
                 raise ValueError(f"line {node.lineno}: the project uses absolute imports only")
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return tuple(names)
 
 
-def _libraries(tree: ast.Module) -> set[str]:
+def _libraries(source: bytes) -> set[str]:
     """Third-party distributions that a module imports."""
-    tops = {name.split(".")[0] for name in _imports(tree)}
+    tops = {name.split(".")[0] for name in _imports(source)}
     return {DISTRIBUTIONS.get(top, top) for top in tops - set(PACKAGES) - sys.stdlib_module_names}
 
 

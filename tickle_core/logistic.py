@@ -81,9 +81,7 @@ def fit_tasks(
     fit_rows, validation_rows = parts
     fit_part, validation_part = train[fit_rows], train[validation_rows]
 
-    def fit_one(labels: np.ndarray) -> Fitted:
-        classes, codes = np.unique(labels, return_inverse=True)
-        start = np.zeros((len(variances) + 1, len(classes)))
+    def choose(codes: np.ndarray, start: np.ndarray) -> tuple[float, np.ndarray, bool]:
         accuracies, weights, converged = {}, {}, True
         # From the strongest penalty to the weakest, each fit starts where the last one ended.
         for strength in sorted(strengths):
@@ -92,7 +90,15 @@ def fit_tasks(
             accuracies[strength], weights[strength] = right.mean(), start
             converged &= done
         best = max(accuracies, key=accuracies.get)
-        refitted, done = _minimise(train, codes, variances, best, weights[best])
+        return best, weights[best], converged
+
+    def fit_one(labels: np.ndarray) -> Fitted:
+        classes, codes = np.unique(labels, return_inverse=True)
+        start = np.zeros((len(variances) + 1, len(classes)))
+        best, converged = strengths[0], True
+        if len(strengths) > 1:
+            best, start, converged = choose(codes, start)
+        refitted, done = _minimise(train, codes, variances, best, start)
         return Fitted(classes[_predict(test, refitted)], best, converged and done)
 
     return [fit_one(labels) for labels in tasks]

@@ -159,7 +159,8 @@ Model = Annotated[
 class Extract(Section):
     """Which images go through the model, and how their activations are stored."""
 
-    train_images: Positive | None
+    # What a sparse autoencoder learns from some is judged on others.
+    train_images: Annotated[int, Field(ge=2)] | None
     test_images: Positive | None
     batch_size: Positive
     dtype: Literal["float16", "bfloat16", "float32"]
@@ -319,7 +320,7 @@ class Params(Section):
     report: Report
 
     @model_validator(mode="after")
-    def _layers_fit(self) -> "Params":
+    def _fits(self) -> "Params":
         by_module: dict[str, str] = {}
         for alias, module in self.layers.items():
             if module in by_module:
@@ -336,6 +337,11 @@ class Params(Section):
             raise ValueError(
                 f"report.headline_layer is {self.report.headline_layer!r}, which is no alias "
                 f"under layers ({', '.join(self.layers)})"
+            )
+        if (self.extract.test_images or self.dimension.blocks) < self.dimension.blocks:
+            raise ValueError(
+                f"dimension.blocks is {self.dimension.blocks}, but there are only "
+                f"{self.extract.test_images} images to deal among them (extract.test_images)"
             )
         if self.report.images_per_latent > self.sae.top_images:
             raise ValueError(
@@ -384,10 +390,20 @@ def parse(values: dict[str, Any], path: Path = PARAMS_FILE) -> Params:
         impossible value.
     """
     try:
-        return Params.model_validate(values)
+        return Params.model_validate(_by_name(values))
     except ValidationError as error:
         problems = [_explain(problem) for problem in error.errors()]
         raise TickleError(f"{path}: " + "; ".join(problems)) from None
+
+
+def _by_name(values: Any) -> Any:
+    """Mappings in the order of their keys: which one comes first, in the file, means nothing.
+
+    DVC does not see that order, so no result may depend on it.
+    """
+    if not isinstance(values, dict):
+        return values
+    return {key: _by_name(values[key]) for key in sorted(values, key=str)}
 
 
 def load(path: Path = PARAMS_FILE) -> Params:

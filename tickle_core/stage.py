@@ -1,21 +1,18 @@
 """The door that each stage enters through, and leaves by.
 
 On the way in: the params are checked, the seeds set, the stage locked against a second copy of
-itself and tied to the life of the DVC process that started it. On the way out: if the tracked
-params or the code changed while the stage ran, nothing is published and the stage fails, because
-DVC reads both after the command has ended and would record the old output under the new values.
-Outputs are written beside their place and renamed into it.
+itself. On the way out: if the tracked params or the code changed while the stage ran, nothing is
+published and the stage fails, because DVC reads both after the command has ended and would record
+the old output under the new values. Outputs are written beside their place and renamed into it.
 """
 
 import argparse
-import ctypes
 import errno
 import json
 import os
 import random
 import resource
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Callable
@@ -33,7 +30,6 @@ CACHE = Path(".cache")
 CODE_FILE = Path("data/code.json")
 # How long to wait for a copy of this stage that is just being killed to let go of its lock.
 LOCK_SECONDS = 20
-PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ class Run:
         final = Path(path)
         staged = final.with_name(f".partial-{final.name}")
         final.parent.mkdir(parents=True, exist_ok=True)
-        _remove(staged)  # what a killed run left behind
+        remove(staged)  # what a killed run left behind
         self._staged[final] = staged
         return staged
 
@@ -108,7 +104,6 @@ def _enter(stage: str, main: Callable[[Run], None], per_layer: bool) -> None:
     checked = params.parse(values)
     alias = _alias(stage, checked, per_layer)
     name = f"{stage}@{alias}" if alias else stage
-    _die_with_dvc()
     _seed(checked.seed)
     before = _snapshot(stage, alias, values)
     _require_current_code(stage, before["code"])
@@ -122,7 +117,7 @@ def _enter(stage: str, main: Callable[[Run], None], per_layer: bool) -> None:
                 _publish(staged, final)
         finally:
             for staged in run._staged.values():
-                _remove(staged)
+                remove(staged)
     _log(name, time.monotonic() - started)
 
 
@@ -136,19 +131,6 @@ def _alias(stage: str, checked: params.Params, per_layer: bool) -> str | None:
             f"no layer {alias!r} in {params.PARAMS_FILE}; it has {', '.join(checked.layers)}"
         )
     return alias
-
-
-def _die_with_dvc() -> None:
-    """Ask the kernel to kill this process when the DVC that started it dies.
-
-    Otherwise the stage would go on writing while the next `dvc repro` runs the same stage. Other
-    systems than Linux lack this; there the lock keeps the second copy out.
-    """
-    if "DVC_STAGE" in os.environ and sys.platform == "linux":
-        parent = os.getppid()
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the request was made
-            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _seed(seed: int) -> None:
@@ -224,21 +206,22 @@ class _Locked:
 def _publish(staged: Path, final: Path) -> None:
     """Rename into place; what stood there is moved aside first, then deleted."""
     old = final.with_name(f".partial-old-{final.name}")
-    _remove(old)
+    remove(old)
     if staged.parent.stat().st_dev != final.parent.stat().st_dev:
         # An adopted folder may lie on another file system, from where nothing can be renamed.
         beside = final.with_name(f".partial-{final.name}")
-        _remove(beside)
+        remove(beside)
         shutil.copytree(staged, beside)
-        _remove(staged)
+        remove(staged)
         staged = beside
     if final.exists() or final.is_symlink():
         final.rename(old)
     staged.rename(final)
-    _remove(old)
+    remove(old)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Delete a file or a folder, if it is there."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

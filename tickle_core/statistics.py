@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtrit
-from scipy.stats import binom
+from scipy.special import bdtr, stdtrit
 
 LEVEL = 0.95
 RESAMPLES = 1000  # bootstrap samples behind an interval
@@ -212,7 +211,7 @@ def median_estimate(values: np.ndarray) -> dict[str, Any]:
     only widen the interval.
     """
     n = len(values)
-    low = int(binom.ppf((1 - LEVEL) / 2, n, 0.5))
+    low = int(np.searchsorted(bdtr(np.arange(n + 1), n, 0.5), (1 - LEVEL) / 2))
     found = {"value": float(np.median(values)), "interval": None, "n": n}
     if n < LEAST_ACTIVE:
         return found | {"why": f"too few: {n}"}

@@ -8,6 +8,7 @@ import torch
 
 from tickle_core import params
 from tickle_core.datasets import decoding
+from tickle_core.datasets.announced import Announced
 from tickle_core.datasets.image_set import Geometry
 from tickle_core.errors import TickleError
 from tickle_core.models.assembly import assemble
@@ -54,7 +55,7 @@ def test_it_recognises_photographs(interpolation, first, top5, photographs, make
 
 def test_without_the_package_the_error_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr(efficientnet_lite0, "PACKAGE", "no-such-package")
-    entry = registry.describe(SECTION, None)
+    entry = registry.describe(SECTION, Announced(3, 224, ("cat", "dog")))
     with pytest.raises(
         TickleError, match=r"pip install -c requirements.lock -e '.\[efficientnet\]'"
     ):

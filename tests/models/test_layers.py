@@ -52,7 +52,7 @@ def test_clean_cuts(small, resnet18):
     stages = {f"layer{stage}" for stage in range(1, 5)}
     assert clean == {"conv1", "bn1", "relu", "maxpool", "avgpool", "fc"} | stages | blocks
     assert "layer4.0" in resnet18["layer4.1.bn2"]["obstacle"]
-    assert not small["layer2.1.bn2"]["clean_cut"]
+    assert not small["layer2.0.bn2"]["clean_cut"]
     assert all(bool(layer["obstacle"]) != layer["clean_cut"] for layer in resnet18.values())
 
 

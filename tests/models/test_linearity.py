@@ -107,7 +107,7 @@ def test_the_small_network(photographs):
     layers = measured(SmallResNet(3, 3), photographs)
     linear = [path for path, layer in layers.items() if layer["linear_tail"]]
     # In the order of the modules: the last block and what is it, then what follows.
-    assert linear == ["layer3", "layer3.2", "layer3.2.relu2", "pool", "fc"]
+    assert linear == ["layer3", "layer3.0", "layer3.0.relu2", "pool", "fc"]
 
 
 def test_a_vision_transformer(photographs):

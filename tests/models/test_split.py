@@ -30,7 +30,7 @@ NETWORKS = {
     "convnext_atto": (lambda: timm.create_model("convnext_atto"), 64),
 }
 CLEAN = {
-    "small_resnet": ["stem.0", "stem.1", "layer1.0", "layer2", "layer3.2.relu2", "pool", "fc"],
+    "small_resnet": ["stem.0", "stem.1", "layer1.0", "layer2", "layer3.0.relu2", "pool", "fc"],
     "resnet18": ["conv1", "bn1", "layer1.1", "layer2", "layer4.1", "avgpool", "fc"],
     "resnet50": ["bn1", "layer2.0", "layer3", "layer4.2"],
     "googlenet": ["conv1.bn", "conv2", "inception4a", "inception5b", "avgpool", "dropout"],
@@ -44,7 +44,7 @@ CLEAN = {
     "convnext_atto": ["stem.0", "stages.1", "stages.2.blocks.3", "head.norm"],
 }
 INSIDE_A_BLOCK = {  # and what the obstacle must name
-    "small_resnet": ("layer2.1.bn2", "layer2.1.shortcut"),
+    "small_resnet": ("layer2.0.bn2", "layer2.0.shortcut"),
     "resnet18": ("layer4.1.bn2", "layer4.0"),
     "googlenet": ("inception4b.branch2", "inception4b.branch1"),
     "vit_b_16": ("encoder.layers.encoder_layer_3.mlp", "encoder.layers.encoder_layer_3"),
@@ -127,7 +127,7 @@ def test_substitution_is_right_where_no_cut_is(name, caplog):
 @pytest.mark.parametrize(
     ("name", "layer"),
     [
-        ("small_resnet", "layer2.1.conv1"),
+        ("small_resnet", "layer2.0.conv1"),
         ("small_resnet", "layer2"),
         ("resnet18", "bn1"),  # an in-place ReLU follows
         ("googlenet", "inception4b.branch1.bn"),
@@ -268,7 +268,7 @@ def test_what_does_not_fit_the_tail_is_refused():
     clean = tail_of(network, "layer2", images[:1])
     with pytest.raises(TickleError, match=r"\[64, 7, 7\].*\[49, 64\]"):
         clean(torch.zeros(2, 49, 64))
-    substituted = tail_of(network, "layer2.1.bn2", images[:1])
+    substituted = tail_of(network, "layer2.0.bn2", images[:1])
     acts = torch.zeros(2, 64, 7, 7)
     with pytest.raises(TickleError, match="needs the 2 preprocessed images too, and got none"):
         substituted(acts)
@@ -276,7 +276,7 @@ def test_what_does_not_fit_the_tail_is_refused():
         substituted(acts, images)
 
 
-@pytest.mark.parametrize("layer", ["layer2", "layer2.1.bn2"])
+@pytest.mark.parametrize("layer", ["layer2", "layer2.0.bn2"])
 def test_passes_are_counted_in_images(layer):
     network, images = network_and_images("small_resnet")
     tail = tail_of(network, layer, images[:1])

@@ -29,7 +29,7 @@ def test_shapes(halves):
     assert shapes["layer2"] == [64, 7, 7]
     assert shapes["layer3"] == [128, 4, 4]
     assert shapes["fc"] == [2]
-    assert "layer3.2.relu2" in shapes
+    assert "layer3.0.relu2" in shapes
 
 
 def test_other_channels_and_sizes():

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tickle_core import params
+from tickle_core.datasets.announced import Announced
 from tickle_core.datasets.image_set import Geometry
 from tickle_core.errors import TickleError
 from tickle_core.models.architectures import build
@@ -14,6 +15,7 @@ from tickle_core.models.assembly import assemble
 from tickle_core.models.zoo import registry, weight_files
 
 CPU = torch.device("cpu")
+ANNOUNCED = Announced(3, 224, ("cat", "dog"))
 
 
 def section(**values):
@@ -41,7 +43,7 @@ def filled(entry):
 
 def test_torchvision_says_what_its_weights_expect():
     entry = registry.describe(
-        section(source="torchvision", name="resnet50", weights="IMAGENET1K_V2"), None
+        section(source="torchvision", name="resnet50", weights="IMAGENET1K_V2"), ANNOUNCED
     )
     assert entry.geometry == Geometry(232, 224, "bilinear")
     assert entry.preprocessing["mean"] == [0.485, 0.456, 0.406]
@@ -52,7 +54,7 @@ def test_torchvision_says_what_its_weights_expect():
 
 def test_timm_says_what_its_weights_expect():
     entry = registry.describe(
-        section(source="timm", name="vit_tiny_patch16_224", pretrained=True), None
+        section(source="timm", name="vit_tiny_patch16_224", pretrained=True), ANNOUNCED
     )
     assert entry.architecture["name"] == "vit_tiny_patch16_224.augreg_in21k_ft_in1k"
     assert entry.geometry == Geometry(248, 224, "bicubic")
@@ -166,7 +168,7 @@ def test_googlenet_loads_what_torchvision_publishes(monkeypatch, tmp_path):
     torch.save(published.state_dict(), tmp_path / "w.pth")
     monkeypatch.setattr(weight_files, "obtain", lambda *args: tmp_path / "w.pth")
     entry = registry.describe(
-        section(source="torchvision", name="googlenet", weights="DEFAULT"), None
+        section(source="torchvision", name="googlenet", weights="DEFAULT"), ANNOUNCED
     )
     network = filled(entry)
     x = torch.rand(1, 3, 64, 64)
@@ -187,7 +189,7 @@ def test_densenet_loads_the_names_that_torchvision_publishes(monkeypatch, tmp_pa
     torch.save(old, tmp_path / "w.pth")
     monkeypatch.setattr(weight_files, "obtain", lambda *args: tmp_path / "w.pth")
     entry = registry.describe(
-        section(source="torchvision", name="densenet121", weights="DEFAULT"), None
+        section(source="torchvision", name="densenet121", weights="DEFAULT"), ANNOUNCED
     )
     x = torch.rand(1, 3, 64, 64)
     torch.testing.assert_close(filled(entry)(x), published(x))

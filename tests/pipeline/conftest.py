@@ -1,5 +1,6 @@
 """A small pipeline in a temporary folder: the real stages on a few hundred drawn shapes."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -18,6 +19,8 @@ ROOT = Path(__file__).parents[2]
 PARTS = (
     ".dvc/config",
     ".dvc/.gitignore",
+    ".dvc/plots/by_layer.json",
+    ".dvc/plots/by_layer_log.json",
     ".dvcignore",
     ".gitignore",
     "data/checkpoints/README.md",
@@ -47,7 +50,7 @@ SMALL = {
         "k": 4,
         "layers": {},
         "seeds": 2,
-        "companions": {"k2": {"k": 2}},
+        "companions": {"k2": {"k": 2}, "k1": {"k": 1}},
         "tokens": 4096,
         "batch_size": 256,
         "top_images": 4,
@@ -73,7 +76,7 @@ SMALL = {
         "units": 4,
         "directions": 4,
         "band_draws": 2,
-        "null_draws": 2,
+        "null_draws": 12,
         "pairs": 2,
         "traces": 4,
         "sites": 4,
@@ -95,14 +98,14 @@ class Project:
         """What DVC recorded."""
         return (self.path / "dvc.lock").read_text()
 
-    def start(self, *arguments: str) -> subprocess.Popen:
-        """Start dvc, in a session of its own, with output to a pipe."""
+    def start(self, *arguments: str, module: str = "dvc") -> subprocess.Popen:
+        """Start dvc, or another module, in a session of its own, with output to a pipe."""
         environment = os.environ | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.path),
         }
         return subprocess.Popen(
-            [sys.executable, "-m", "dvc", *arguments],
+            [sys.executable, "-m", module, *arguments],
             cwd=self.path,
             env=environment,
             stdout=subprocess.PIPE,
@@ -111,9 +114,9 @@ class Project:
             start_new_session=True,
         )
 
-    def dvc(self, *arguments: str) -> str:
-        """Run dvc to a good end and return what it printed."""
-        process = self.start(*arguments)
+    def dvc(self, *arguments: str, module: str = "dvc") -> str:
+        """Run dvc, or another module, to a good end and return what it printed."""
+        process = self.start(*arguments, module=module)
         printed, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, printed
         return printed
@@ -137,6 +140,15 @@ class Project:
         text = path.read_text()
         assert text.count(old) == 1, f"{old!r} in {name}"
         path.write_text(text.replace(old, new))
+
+    def outputs(self) -> dict[str, str]:
+        """Everything that the pipeline made: the hash of each file's content by its path."""
+        files = [path for name in ("data", "reports") for path in (self.path / name).rglob("*")]
+        return {
+            path.relative_to(self.path).as_posix(): hashlib.md5(path.read_bytes()).hexdigest()
+            for path in files
+            if path.is_file()
+        }
 
     def copy(self, path: Path) -> "Project":
         """The same project elsewhere, results and all."""

@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import signal
+import sys
 import time
 
 import psutil
@@ -78,6 +79,19 @@ def test_a_kill_at_a_random_moment(project, finished, victim, seed):
         assert (store / "tokens" / name).stat().st_mtime_ns == written  # not computed again
     assert not list(store.rglob("*.partial"))
     assert project.lock == finished.lock
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the stage's lock keeps others out")
+@pytest.mark.parametrize("seconds", [0.0, 0.05, 0.5])
+def test_a_stage_whose_dvc_dies_while_it_imports_dies_with_it(project, seconds):
+    forget_middle(project)
+    process = project.start(*EXTRACT)
+    wait_for(lambda: stage_processes(project))
+    time.sleep(seconds)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate(timeout=PATIENCE)
+    wait_for(lambda: not stage_processes(project), seconds=5)
+    assert not written_shards(project)
 
 
 def test_a_full_disk_is_told_and_a_later_run_resumes(project, finished):

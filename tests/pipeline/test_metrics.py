@@ -1,17 +1,55 @@
-"""Numbers of a run on other images than the default's."""
+"""Every number that a run publishes has an n, an interval and a null, or says why not."""
 
 import json
 
+import contract
 import pytest
-from contract import MOST_LINES, faults, metrics_of
+from contract import EXCEPTIONS, MOST_LINES, faults, metrics_of
+
+from tickle_core import params
+from tickle_core.reporting import summary
 
 pytestmark = pytest.mark.pipeline
 
 
-def test_numbers_of_few_images_keep_the_contract(finished):
-    files = metrics_of(finished.path / "reports/metrics")
-    assert files
+@pytest.fixture(scope="module")
+def files(finished):
+    found = metrics_of(finished.path / "reports/metrics")
+    assert found
+    return found
+
+
+@pytest.fixture(scope="module")
+def headline(finished):
+    layer = params.load(finished.path / "params.yaml").report.headline_layer
+    return summary.headline(finished.path / "reports/metrics", layer)
+
+
+def test_every_number_keeps_the_contract(files):
     for name, file in files.items():
-        text = file.read_text()
-        assert faults(json.loads(text), name) == []
-        assert len(text.splitlines()) <= MOST_LINES
+        assert faults(json.loads(file.read_text()), name) == []
+
+
+def test_a_file_can_be_read_by_people(files):
+    for file in files.values():
+        assert len(file.read_text().splitlines()) <= MOST_LINES
+
+
+def test_every_headline_number_keeps_the_contract(headline):
+    for name, found in headline.items():
+        # On the page a reason is worth more than an entry in a list that nobody sees there.
+        assert list(contract._walk(found, name, in_null=False)) == []
+
+
+def test_the_summary_has_the_headline_values_and_nothing_else(finished, headline):
+    flat = json.loads((finished.path / "reports/metrics/summary.json").read_text())
+    rounded = {name: found["value"] for name, found in headline.items()}
+    assert flat == rounded
+
+
+def test_no_exception_is_idle(files):
+    used = set()
+    for name, file in files.items():
+        for fault in contract._walk(json.loads(file.read_text()), name, in_null=False):
+            used |= {(fault.rule, pattern) for pattern in contract.excuses(fault)}
+    assert used == {(rule, pattern) for rule, some in EXCEPTIONS.items() for pattern in some}

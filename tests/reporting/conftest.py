@@ -46,10 +46,11 @@ class Project:
 
     def write(self, out, **changes):
         """Write the report and return its files by relative name."""
-        for folder in ("figures", "tables"):
-            (out / folder).mkdir(parents=True)
+        folders = [out / name for name in ("figures", "tables", "plots")]
+        for folder in folders:
+            folder.mkdir(parents=True)
         found = self.read(**changes)
-        page.write(found, self.heat_maps, out / "index.html", out / "figures", out / "tables")
+        page.write(found, self.heat_maps, out / "index.html", *folders)
         return {
             str(path.relative_to(out)): path.read_bytes()
             for path in sorted(out.rglob("*"))

@@ -39,6 +39,7 @@ CLASS_NAMES = (
     "Bag",
     "Ankle boot",
 )
+SIDE = 28
 CACHE = Path(".cache/downloads/fashion_mnist")
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
 

@@ -100,6 +100,18 @@ def _check(root: Path, files: list[tuple[int, Path]], geometry: Geometry) -> lis
     ]
 
 
+def require_classes(root: Path) -> None:
+    """Refuse a folder that lacks two class folders; what they hold is not looked at.
+
+    Raises
+    ------
+    TickleError
+        As `listing.class_folders` does, or if there are fewer than two.
+    """
+    folders, unusable = listing.class_folders(root)
+    _require_classes(root, list(folders), unusable)
+
+
 def _usable(
     root: Path,
     files: list[tuple[int, Path]],

@@ -87,6 +87,11 @@ class ImageSet:
     geometry: Geometry | None
     skipped: tuple[Skipped, ...]
 
+    @property
+    def channels(self) -> int:
+        """1 (grey) or 3 (RGB)."""
+        return self.images.shape[3]
+
     @classmethod
     def open(cls, path: Path) -> "ImageSet":
         """Open the image set in a folder.

@@ -33,6 +33,32 @@ def list_images(root: Path) -> tuple[dict[str, list[Path]], list[Skipped]]:
     TickleError
         If the folder is missing, or if two class folders have the same name in composed form.
     """
+    base = root.resolve()
+    folders, skipped = class_folders(root)
+    paths_by_class = {}
+    for name in sorted(folders):
+        found = list(_walk(folders[name], base))
+        skipped += [
+            Skipped(path.relative_to(root).as_posix(), obstacle)
+            for path, obstacle in found
+            if obstacle
+        ]
+        paths = _sorted(path for path, obstacle in found if not obstacle)
+        if paths:
+            paths_by_class[name] = paths
+        else:
+            skipped.append(Skipped(folders[name].name, "a class folder without any image"))
+    return paths_by_class, skipped
+
+
+def class_folders(root: Path) -> tuple[dict[str, Path], list[Skipped]]:
+    """The class folders by name (NFC), and what else lies beside them; neither is entered.
+
+    Raises
+    ------
+    TickleError
+        As `list_images` does.
+    """
     if not root.is_dir():
         raise TickleError(
             f"{root} is missing or no folder: set dataset.folder to a folder that holds one "
@@ -55,21 +81,7 @@ def list_images(root: Path) -> tuple[dict[str, list[Path]], list[Skipped]]:
                 "spelled differently in Unicode: rename or merge them"
             )
         folders[name] = entry
-
-    paths_by_class = {}
-    for name in sorted(folders):
-        found = list(_walk(folders[name], base))
-        skipped += [
-            Skipped(path.relative_to(root).as_posix(), obstacle)
-            for path, obstacle in found
-            if obstacle
-        ]
-        paths = _sorted(path for path, obstacle in found if not obstacle)
-        if paths:
-            paths_by_class[name] = paths
-        else:
-            skipped.append(Skipped(folders[name].name, "a class folder without any image"))
-    return paths_by_class, skipped
+    return folders, skipped
 
 
 def _walk(folder: Path, base: Path) -> Iterator[tuple[Path, str]]:

@@ -3,7 +3,25 @@
 from pathlib import Path
 
 from tickle_core.datasets import fashion_mnist, folder, torchvision_set
+from tickle_core.errors import TickleError
 from tickle_core.params import Dataset
+
+
+def require(section: Dataset) -> None:
+    """Refuse a source that is seen to be none before anything of it is read.
+
+    Raises
+    ------
+    TickleError
+        If the folder is missing or holds no class folders, or torchvision has no such set.
+    """
+    root = Path(section.folder)
+    if not root.is_dir():
+        raise TickleError(f"dataset.folder is {section.folder!r}, which is no folder: make it")
+    if section.source == "folder":
+        folder.require_classes(root)
+    if section.source == "torchvision":
+        torchvision_set.require_name(section.name)
 
 
 def write(section: Dataset, seed: int, out: Path) -> None:

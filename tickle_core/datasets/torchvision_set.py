@@ -139,6 +139,19 @@ def write(section: TorchvisionSet, seed: int, out: Path) -> None:
     image_set.write_table(out, splits, labels, sources, contents, class_names)
 
 
+def require_name(name: str) -> None:
+    """Refuse a set that is not read, with the nearest that are.
+
+    Raises
+    ------
+    TickleError
+        If `name` is none of SETS.
+    """
+    if name not in SETS:
+        near = difflib.get_close_matches(name, SETS, n=3, cutoff=0.4) or list(SETS)
+        raise TickleError(f"dataset.name is {name!r}, which is not read; valid: {', '.join(near)}")
+
+
 def load(name: str, folder: Path, cache: Path = CACHE) -> dict[str, Any]:
     """The parts of a data set by their names: from the folder, the cache, or the network.
 
@@ -149,9 +162,7 @@ def load(name: str, folder: Path, cache: Path = CACHE) -> dict[str, Any]:
     TickleError
         If the name is unknown, the set is damaged, or it is nowhere to be had.
     """
-    if name not in SETS:
-        near = difflib.get_close_matches(name, SETS, n=3, cutoff=0.4) or list(SETS)
-        raise TickleError(f"dataset.name is {name!r}, which is not read; valid: {', '.join(near)}")
+    require_name(name)
     place, kept = SETS[name].place, cache / name
     for root in (folder, kept):
         if (root / place).exists():

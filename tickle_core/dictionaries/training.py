@@ -20,7 +20,7 @@ from tickle_core.progress import progress
 
 WARM_UP_SHARE = 0.05
 CLIP_NORM = 1.0
-CHECKS = 50  # on held-out tokens, in a training that is not stopped early
+CHECKS = 25  # on held-out tokens, in a training that is not stopped early
 GAIN = 0.001  # of the FVU, that counts as an improvement
 INITIAL_TOKENS = 4096
 CHECKPOINT_SECONDS = 20

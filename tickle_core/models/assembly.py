@@ -59,9 +59,9 @@ def assemble(entry: Entry, images: ImageSet, seed: int, device: torch.device) ->
     network.to(device, memory_format=torch.channels_last)
     train = np.flatnonzero(images.table["split"] == "train")
     preprocessing = entry.preprocessing or channel_statistics(images, train)
-    _require_channels(len(preprocessing["mean"]), images.images.shape[3])
+    require_channels(len(preprocessing["mean"]), images.channels)
     example = preprocess(arrays.read_rows(images.images, 0, 1), preprocessing, device)
-    require_logits(network, example, len(entry.class_names), entry.geometry)
+    _require_logits(logits_of(network, example, entry.geometry), len(entry.class_names))
     matches = classes.match(images.class_names, entry.class_names, entry.synsets)
     card = {
         "architecture": entry.architecture,
@@ -80,29 +80,23 @@ def assemble(entry: Entry, images: ImageSet, seed: int, device: torch.device) ->
     return Classifier(network, card, device)
 
 
-def require_logits(
-    network: nn.Module, example: torch.Tensor, classes: int, geometry: Geometry | None
-) -> None:
-    """Refuse a network that cannot run on an example, or gives something else than its logits.
+def logits_of(network: nn.Module, example: torch.Tensor, geometry: Geometry | None) -> Any:
+    """What a network gives for one image (1, C, H, W).
 
     Parameters
     ----------
-    example
-        One preprocessed image (1, C, H, W).
-    classes
-        How many logits there should be.
     geometry
         What the weights expect.
 
     Raises
     ------
     TickleError
-        With the network's own complaint.
+        If it cannot run, with the network's own complaint.
     """
     height, width = example.shape[2:]
     try:
         with torch.inference_mode():
-            logits = network(example)
+            return network(example)
     except Exception as error:  # each architecture complains in its own way
         hint = f"; its weights expect {geometry.image_size} pixels" if geometry else ""
         raise TickleError(
@@ -110,6 +104,9 @@ def require_logits(
             f"({' '.join(str(error).split()) or type(error).__name__}): "
             f"set dataset.image_size to a size that it takes{hint}"
         ) from None
+
+
+def _require_logits(logits: Any, classes: int) -> None:
     if not isinstance(logits, torch.Tensor) or logits.shape != (1, classes):
         found = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
         raise TickleError(
@@ -118,11 +115,18 @@ def require_logits(
         )
 
 
-def _require_channels(expected: int, found: int) -> None:
+def require_channels(expected: int, found: int) -> None:
+    """Refuse images of another number of channels than the model takes.
+
+    Raises
+    ------
+    TickleError
+        With the setting that mends it, if there is one.
+    """
     if expected != found:
         color = COLORS.get(expected)
         raise TickleError(
-            f"the model takes images of {expected} channels, but data/dataset has {found}: "
+            f"the model takes images of {expected} channels, but the data set has {found}: "
             + (f"set dataset.color: {color}" if color else "choose another model")
         )
 

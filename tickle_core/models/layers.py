@@ -64,6 +64,12 @@ def survey(network: nn.Module, example: torch.Tensor) -> dict[str, dict[str, Any
     return layers
 
 
+def candidates(network: nn.Module, example: torch.Tensor) -> list[str]:
+    """The module paths that `survey` describes, in order of execution; takes one forward pass."""
+    outputs, _, _ = _run(unwrap(network), example)
+    return [path for path, output in outputs.items() if _layout(output)]
+
+
 def _run(
     network: nn.Module, example: torch.Tensor
 ) -> tuple[dict[str, torch.Size], dict[str, float], float]:

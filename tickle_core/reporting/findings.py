@@ -1,6 +1,6 @@
 """Everything that the report shows, read once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +93,7 @@ class Findings:
 
     @property
     def layers(self) -> list[str]:
-        """Aliases, in the order of params.yaml."""
+        """Aliases, from the first layer of the network to the last."""
         return list(self.settings.layers)
 
     @property
@@ -129,13 +129,15 @@ def read(data: Path, metrics: Path, settings: Settings) -> Findings:
     """
     images = ImageSet.open(data / "dataset")
     try:
+        card = read_json(data / "model" / "card.json")
+        settings = replace(settings, layers=_by_depth(settings.layers, card))
         return Findings(
             settings=settings,
             images=images,
             held_out=image_set.draw(
                 images.table, "test", settings.extract.test_images, settings.seed
             ),
-            card=read_json(data / "model" / "card.json"),
+            card=card,
             headline=summary.headline(metrics, settings.report.headline_layer),
             metrics={
                 stage: {
@@ -168,6 +170,13 @@ def read(data: Path, metrics: Path, settings: Settings) -> Findings:
         )
     except FileNotFoundError as error:
         raise TickleError(f"{error.filename} is missing: run `dvc repro`") from None
+
+
+def _by_depth(layers: dict[str, str], card: dict[str, Any]) -> dict[str, str]:
+    """Layers in the order in which the network comes to them: their tails get ever shorter."""
+    return dict(
+        sorted(layers.items(), key=lambda layer: (-card["layers"][layer[1]]["tail_share"], layer))
+    )
 
 
 def _tables(folder: Path, settings: Settings, name: str) -> dict[str, pd.DataFrame]:

@@ -28,9 +28,14 @@ SECTIONS = (
 
 
 def write(
-    findings: Findings, heat_maps: HeatMaps, page: Path, figures: Path, tables_folder: Path
+    findings: Findings,
+    heat_maps: HeatMaps,
+    page: Path,
+    figures: Path,
+    tables_folder: Path,
+    curves: Path,
 ) -> None:
-    """Write the page, each figure as SVG and PDF, and each table as CSV and LaTeX.
+    """Write the page, each figure as SVG and PDF, each table as CSV and LaTeX, curves as CSV.
 
     Parameters
     ----------
@@ -39,7 +44,7 @@ def write(
         that has a grid.
     page
         The HTML file to write.
-    figures, tables_folder
+    figures, tables_folder, curves
         Existing folders.
     """
     with fixed_style():
@@ -54,6 +59,10 @@ def write(
         all_tables |= section.tables
     for name, table in all_tables.items():
         tables.write(table, tables_folder, name)
+    for section in sections:
+        for name, curve in section.curves.items():
+            path = curves / f"{name}.csv"
+            curve.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
     drawn = {
         name: _svg_uri(figures / f"{name}.svg") for section in sections for name in section.figures
     }

@@ -1,23 +1,23 @@
 """A local file of weights for a known architecture."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from tickle_core import params
-from tickle_core.datasets.image_set import ImageSet
 from tickle_core.models.architectures import import_architecture, torchvision_architecture
 from tickle_core.models.zoo import timm, torchvision, weight_files
-from tickle_core.models.zoo.entry import Entry, required
+from tickle_core.models.zoo.entry import Entry
 
 
-def describe(section: params.Checkpoint, images: ImageSet | None) -> Entry:
-    """The entry of a local checkpoint.
+def describe(section: params.Checkpoint, class_names: Sequence[str]) -> Entry:
+    """The entry of a local checkpoint; it has the given classes where params name none.
 
     Raises
     ------
     TickleError
-        If the architecture is unknown, or the classes are the data set's and there is none.
+        If the architecture is unknown.
     """
-    names = required(images).class_names if section.class_names is None else section.class_names
+    names = class_names if section.class_names is None else section.class_names
     return Entry(
         architecture=_architecture(section.architecture, len(names)),
         source=f"{section.architecture} with the weights in data/checkpoints/{section.file}",

@@ -6,8 +6,7 @@ from typing import Any
 
 import torch
 
-from tickle_core.datasets.image_set import Geometry, ImageSet
-from tickle_core.errors import TickleError
+from tickle_core.datasets.image_set import Geometry
 
 
 @dataclass(frozen=True)
@@ -35,19 +34,3 @@ class Entry:
     weights: Callable[[], dict[str, torch.Tensor]] | None = None
     geometry: Geometry | None = None
     synsets: Sequence[str] | None = None
-
-
-def required(images: ImageSet | None) -> ImageSet:
-    """The image set, for a model that takes its classes from it.
-
-    Raises
-    ------
-    TickleError
-        If there is none yet.
-    """
-    if images is None:
-        raise TickleError(
-            "data/dataset is missing, and this model takes its classes from there: run "
-            "`dvc repro dataset` first"
-        )
-    return images

@@ -1,21 +1,22 @@
 """Models of timm, by name and tag."""
 
 import textwrap
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 import torch
 
 from tickle_core import params
-from tickle_core.datasets.image_set import Geometry, ImageSet
+from tickle_core.datasets.image_set import Geometry
 from tickle_core.errors import TickleError
 from tickle_core.models.names import suggest
 from tickle_core.models.zoo import weight_files
-from tickle_core.models.zoo.entry import Entry, required
+from tickle_core.models.zoo.entry import Entry
 
 
-def describe(section: params.TimmModel, images: ImageSet | None) -> Entry:
-    """The entry of a timm model; with random weights it has the data set's classes.
+def describe(section: params.TimmModel, class_names: Sequence[str]) -> Entry:
+    """The entry of a timm model; with random weights it has the given classes.
 
     Raises
     ------
@@ -26,11 +27,10 @@ def describe(section: params.TimmModel, images: ImageSet | None) -> Entry:
     name = f"{config.architecture}.{config.tag}" if config.tag else config.architecture
     preprocessing = {"mean": list(config.mean), "std": list(config.std)}
     if not section.pretrained:
-        names = required(images).class_names
         return Entry(
-            architecture=timm_architecture(name, len(names)),
+            architecture=timm_architecture(name, len(class_names)),
             source=f"timm's {name} with random weights",
-            class_names=names,
+            class_names=class_names,
             preprocessing=preprocessing,
         )
     if not (config.has_weights and config.num_classes):

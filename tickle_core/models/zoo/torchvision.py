@@ -1,23 +1,24 @@
 """Classification models of torchvision, by name and member of their weights enum."""
 
 import re
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 import torch
 
 from tickle_core import params
-from tickle_core.datasets.image_set import Geometry, ImageSet
+from tickle_core.datasets.image_set import Geometry
 from tickle_core.errors import TickleError
 from tickle_core.models.architectures import torchvision_architecture
 from tickle_core.models.names import suggest
 from tickle_core.models.zoo import weight_files
-from tickle_core.models.zoo.entry import Entry, required
+from tickle_core.models.zoo.entry import Entry
 from tickle_core.models.zoo.imagenet import imagenet_synsets
 
 
-def describe(section: params.TorchvisionModel, images: ImageSet | None) -> Entry:
-    """The entry of a torchvision model; with random weights it has the data set's classes.
+def describe(section: params.TorchvisionModel, class_names: Sequence[str]) -> Entry:
+    """The entry of a torchvision model; with random weights it has the given classes.
 
     Raises
     ------
@@ -26,13 +27,12 @@ def describe(section: params.TorchvisionModel, images: ImageSet | None) -> Entry
     """
     members = _members(section.name)
     if section.weights is None:
-        names = required(images).class_names
         # What its published weights expect, so that the two can be compared.
         transforms = members["DEFAULT"].transforms()
         return Entry(
-            architecture=torchvision_architecture(section.name, num_classes=len(names)),
+            architecture=torchvision_architecture(section.name, num_classes=len(class_names)),
             source=f"torchvision's {section.name} with random weights",
-            class_names=names,
+            class_names=class_names,
             preprocessing={"mean": list(transforms.mean), "std": list(transforms.std)},
         )
     if section.weights not in members:

@@ -70,6 +70,18 @@ def _download(url: str, path: Path, sha256_prefix: str) -> None:
         )
 
 
+def require(path: Path) -> None:
+    """Refuse a file that is not there.
+
+    Raises
+    ------
+    TickleError
+        It names the file.
+    """
+    if not path.is_file():
+        raise TickleError(f"{path} is missing: put the file there, or name another in model.file")
+
+
 def read(path: Path) -> dict[str, torch.Tensor]:
     """The state dict in a safetensors file or in a file that `torch.save` wrote.
 
@@ -81,8 +93,7 @@ def read(path: Path) -> dict[str, torch.Tensor]:
     TickleError
         If the file is missing, damaged, or holds more than tensors and plain values.
     """
-    if not path.is_file():
-        raise TickleError(f"{path} is missing: put the file there, or name another in model.file")
+    require(path)
     try:
         if path.suffix == ".safetensors":
             content = load_file(path)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from tickle_core.reporting import maps, plots
 from tickle_core.reporting.plots import Series
-from tickle_core.reporting.sections.ablation_tables import ABLATIONS, FAMILIES, judged
+from tickle_core.reporting.sections.ablation_tables import ABLATIONS, CHIEF, FAMILIES, judged
 from tickle_core.reporting.style import CONTROL, MEASURED, NULL, WIDTH, short
 
 MOST_LAYERS = 6  # in the figure of curves, a row each
@@ -57,6 +57,17 @@ def curves_figure(curves: dict[str, pd.DataFrame], kind: str) -> Figure:
     figure.supylabel("effect size", size=9)
     plots.legend_above(figure, panels)
     return figure
+
+
+def effect_curves(curves: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Those of the chief kind of ablation, as rows of layer, line, share and effect_size."""
+    found = pd.concat([table.assign(layer=alias) for alias, table in curves.items()])
+    found = found[found["kind"] == CHIEF]
+    orders = {order: label for order, (label, *_) in ORDERS.items()}
+    lines = found["family"] + ", " + found["order"].map(orders)
+    by_size = found.assign(line=lines).groupby(["layer", "line", "size"], sort=False)
+    # Random groups come in several draws of each size.
+    return by_size[["share", "effect_size"]].mean().reset_index().drop(columns="size")
 
 
 def _curves(axes: Axes, table: pd.DataFrame) -> None:

@@ -84,6 +84,7 @@ def section(findings: Findings) -> Section:
             name: flag_linear_tails(table, findings.linear_tails) if name in BY_LAYER else table
             for name, table in tables.items()
         },
+        curves={"circuits_ablation": ablation_figures.effect_curves(curves)},
         facts={
             "headline": headline,
             "carries_over": {alias: _carries_over(layer) for alias, layer in layers.items()},

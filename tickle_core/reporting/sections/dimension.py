@@ -57,6 +57,7 @@ def section(findings: Findings) -> Section:
             "dimension": layer_table(layers),
             "dimension_classes": class_table(classes, findings.any_class, findings.class_names),
         },
+        curves={"dimension_spectrum": spectrum_curves(findings.spectra)},
         facts={
             "headline": headline,
             "variance": variance,
@@ -72,6 +73,12 @@ def section(findings: Findings) -> Section:
             ),
         },
     )
+
+
+def spectrum_curves(spectra: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The share of variance that components hold, as rows of layer, line, components, held_out."""
+    found = pd.concat([table.assign(layer=alias) for alias, table in spectra.items()])
+    return found.rename(columns={"unit": "line"})[["layer", "line", "components", "held_out"]]
 
 
 def _summary(headline: dict[str, Any], variance: float) -> str:

@@ -70,6 +70,7 @@ def section(findings: Findings) -> Section:
         settings=_settings(findings.settings.sae),
         figures=figures,
         tables=tables,
+        curves={"sae_frontier": sae_figures.frontier_curves(layers, findings.pca)},
         facts={
             "headline": headline,
             "main": headline["saes"]["main"],

@@ -63,6 +63,25 @@ def frontier_figure(layers: dict[str, Any], pca: dict[str, pd.DataFrame]) -> Fig
     return figure
 
 
+def frontier_curves(layers: dict[str, Any], pca: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """What the figure draws of SAEs and PCA, as rows of layer, line, l0 and fvu."""
+    rows = [
+        {"layer": alias, "line": _line(name), **{key: sae[key]["value"] for key in ("l0", "fvu")}}
+        for alias, layer in layers.items()
+        for name, sae in layer["saes"].items()
+    ]
+    components = [
+        table.rename(columns={"components": "l0"}).assign(layer=alias, line="PCA")
+        for alias, table in pca.items()
+    ]
+    found = pd.concat([pd.DataFrame(rows), *components], ignore_index=True)
+    return found[(found["l0"] > 0) & (found["fvu"] > 0)]  # the axes are logarithmic
+
+
+def _line(name: str) -> str:
+    return NULLS.get(name, "sparse autoencoders")
+
+
 def _frontier(axes: Axes, layer: dict[str, Any], pca: pd.DataFrame) -> None:
     saes = {name: sae for name, sae in layer["saes"].items() if name not in NULLS}
     kinds = sorted(saes.values(), key=lambda sae: (*_kind(sae), sae["l0"]["value"]))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import pandas as pd
 from matplotlib.figure import Figure
 
 from tickle_core.reporting.tables import Table
@@ -49,6 +50,9 @@ class Section:
     figures, tables
         By file name; written to reports/figures and reports/tables. The template places those
         that the page shows.
+    curves
+        By file name; written to reports/plots for `dvc plots`, which draws them beside those of
+        other revisions. Columns: layer, line, and those that dvc.yaml names as x and y.
     facts
         Further values for the template.
     """
@@ -60,4 +64,5 @@ class Section:
     settings: dict[str, Any]
     figures: dict[str, Figure]
     tables: dict[str, Table]
+    curves: dict[str, pd.DataFrame] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)

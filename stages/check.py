@@ -1,0 +1,28 @@
+"""Refuse a params.yaml that cannot work, before any other stage runs.
+
+DVC deletes the outputs of a stage before it runs its command: a stage that refuses its params has
+lost what it made of the old ones. So every stage comes after this one. Its own output says nothing
+and never changes, and is there whatever comes of the check.
+"""
+
+from pathlib import Path
+
+from tickle_core import devices, stage
+from tickle_core.datasets import registry
+from tickle_core.models import classifier, layers, stand_in
+
+OUTPUT = Path("data/check.txt")
+
+
+def main(run: stage.Run) -> None:
+    registry.require(run.params.dataset)
+    devices.prepare(run.params.device)
+    stand_in.require_weights(run.params.model)
+    available = layers.candidates(*stand_in.stand_in(run.params))
+    classifier.require_layers(run.params.layers, available)
+
+
+if __name__ == "__main__":
+    OUTPUT.parent.mkdir(exist_ok=True)
+    OUTPUT.write_text("Every stage runs after params.yaml was checked.\n", encoding="utf-8")
+    stage.enter("check", main)

@@ -1,0 +1,42 @@
+"""The network that params.yaml names, before there are weights or images for it."""
+
+import torch
+from torch import nn
+
+from tickle_core import params
+from tickle_core.datasets.announced import announced
+from tickle_core.models.architectures import build
+from tickle_core.models.assembly import logits_of, require_channels
+from tickle_core.models.zoo import registry, weight_files
+
+
+def stand_in(checked: params.Params) -> tuple[nn.Module, torch.Tensor]:
+    """The network with random weights, and one image (1, C, H, W), all zero.
+
+    Its modules and their outputs are those of the model to come; its classes may be stand-ins.
+
+    Raises
+    ------
+    TickleError
+        If the model does not exist, or cannot run on images as params.yaml announces them.
+    """
+    images = announced(checked.dataset)
+    entry = registry.describe(checked.model, images)
+    if entry.preprocessing:
+        require_channels(len(entry.preprocessing["mean"]), images.channels)
+    network = build(entry.architecture)
+    example = torch.zeros(1, images.channels, images.side, images.side)
+    logits_of(network, example, entry.geometry)
+    return network, example
+
+
+def require_weights(section: params.Model) -> None:
+    """Refuse a checkpoint whose file is not there.
+
+    Raises
+    ------
+    TickleError
+        It names the file.
+    """
+    if section.source == "checkpoint":
+        weight_files.require(weight_files.GIVEN / section.file)
