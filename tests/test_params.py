@@ -123,6 +123,8 @@ def assert_refused(values, *parts):
         ("model.learning_rate", 0, ["model.learning_rate", "greater than 0"]),
         ("extract.train_images", 0, ["extract.train_images"]),
         ("extract.test_images", -5, ["extract.test_images"]),
+        ("extract.test_images", 19, ["dimension.blocks is 20", "only 19 images"]),
+        ("extract.train_images", 1, ["extract.train_images", "2"]),
         ("extract.dtype", "float8", ["extract.dtype", "bfloat16"]),
         ("dataset.source", "imagenet", ["dataset", "imagenet", "fashion_mnist"]),
         ("device", "gpu", ["device", "cuda"]),
@@ -208,3 +210,14 @@ def test_an_unknown_source_is_answered_with_the_nearest(values):
         TickleError, match=r"model.source is 'torchvison'; did you mean 'torchvision'"
     ):
         params.parse(values)
+
+
+def test_mappings_come_in_the_order_of_their_keys(values):
+    """Whichever comes first in the file: DVC does not see it, so nothing may depend on it."""
+    turned = {key: values[key] for key in reversed(values)}
+    turned["layers"] = {key: values["layers"][key] for key in reversed(values["layers"])}
+    companions = values["sae"]["companions"]
+    turned["sae"] = values["sae"] | {"companions": dict(reversed(companions.items()))}
+    one, two = params.parse(values), params.parse(turned)
+    assert one.model_dump_json() == two.model_dump_json()
+    assert list(two.layers) == sorted(values["layers"])

@@ -92,7 +92,10 @@ def build(
         "top5": None,
         "notes": [],
         "parameters": 1234,
-        "layers": {f"module.{alias}": layer_entry(grid, prefix) for alias in layers},
+        "layers": {
+            f"module.{alias}": layer_entry(grid, prefix) | {"tail_share": 1 / (2 + place)}
+            for place, alias in enumerate(layers)
+        },
     }
     write_json(data / "model" / "card.json", card)
     for stage in findings.STAGES:
@@ -221,7 +224,6 @@ def layer_entry(grid, prefix):
         "grid": list(grid) if grid else None,
         "clean_cut": True,
         "obstacle": "",
-        "tail_share": 0.5,
         "linear_tail": False,
         "nonlinearity": 0.3,
     }

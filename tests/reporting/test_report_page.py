@@ -93,6 +93,13 @@ def test_layers_come_from_params_and_not_from_folders(report):
     assert b"early" in report["index.html"]
 
 
+def test_layers_stand_in_the_order_of_depth(project, report, tmp_path):
+    turned = dict(reversed(project.settings.layers.items()))
+    other = replace(project, settings=replace(project.settings, layers=turned))
+    assert list(other.read().settings.layers) == ["early", "late"]
+    assert other.write(tmp_path / "report") == report
+
+
 def test_heat_maps_lie_over_the_images(html):
     assert 'id="heat"' in html
     assert '<image class="heat"' in html
