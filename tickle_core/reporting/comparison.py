@@ -51,4 +51,7 @@ def _short(text: str) -> str:
 
 if __name__ == "__main__":
     stages = fingerprint.stage_names(Path())
-    print(compare(sys.stdin, params.read(), stages, shutil.get_terminal_size().columns))
+    try:
+        print(compare(sys.stdin, params.read(), stages, shutil.get_terminal_size().columns))
+    except pd.errors.EmptyDataError:  # DVC has said why
+        sys.exit(1)
