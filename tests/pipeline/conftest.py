@@ -76,7 +76,7 @@ SMALL = {
         "units": 4,
         "directions": 4,
         "band_draws": 2,
-        "null_draws": 12,
+        "null_draws": 24,
         "pairs": 2,
         "traces": 4,
         "sites": 4,
