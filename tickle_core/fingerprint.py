@@ -24,7 +24,8 @@ LOCK_FILE = "requirements.lock"
 # schema belongs here because it has no defaults: every value comes from params.yaml, where DVC
 # tracks it.
 WITHOUT_EFFECT = frozenset(
-    f"tickle_core.{name}" for name in ("errors", "fingerprint", "lifeline", "params", "progress")
+    f"tickle_core.{name}"
+    for name in ("errors", "fingerprint", "lifeline", "params", "params_errors", "progress")
 )
 
 # Stages that run before the fingerprints are there, and depend on the files themselves.

@@ -5,10 +5,9 @@ an error and not a silently ignored line. Reading follows YAML 1.2 through ruame
 own reading does; duplicate keys are refused there.
 """
 
-import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -22,6 +21,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 
 from tickle_core.errors import TickleError
+from tickle_core.params_errors import explain, hint
 
 PARAMS_FILE = Path("params.yaml")
 
@@ -30,8 +30,6 @@ ALIAS_PATTERN = r"^[a-z][a-z0-9_]*$"
 ARCHITECTURE_PATTERN = r"(torchvision|timm)/[\w.]+|[A-Za-z_][\w.]*:[A-Za-z_]\w*"
 # Names that the stage `sae` gives to SAEs itself.
 RESERVED = r"main|permuted|frozen|seed\d+"
-# Sections that are one of several kinds, told apart by their `source`.
-UNIONS = ("dataset", "model")
 
 Alias = Annotated[str, StringConstraints(pattern=ALIAS_PATTERN)]
 ModulePath = Annotated[str, StringConstraints(min_length=1)]
@@ -331,7 +329,7 @@ class Params(Section):
         for alias in self.sae.layers:
             if alias not in self.layers:
                 raise ValueError(
-                    f"sae.layers.{alias}: no alias under layers; {_hint(alias, list(self.layers))}"
+                    f"sae.layers.{alias}: no alias under layers; {hint(alias, list(self.layers))}"
                 )
         if self.report.headline_layer not in self.layers:
             raise ValueError(
@@ -392,7 +390,7 @@ def parse(values: dict[str, Any], path: Path = PARAMS_FILE) -> Params:
     try:
         return Params.model_validate(_by_name(values))
     except ValidationError as error:
-        problems = [_explain(problem) for problem in error.errors()]
+        problems = [explain(problem, Params) for problem in error.errors()]
         raise TickleError(f"{path}: " + "; ".join(problems)) from None
 
 
@@ -418,51 +416,3 @@ def lookup(values: dict[str, Any], key: str) -> Any:
             return None
         values = values[part]
     return values
-
-
-def _explain(problem: dict[str, Any]) -> str:
-    """One pydantic finding in words: where, what, and the nearest valid name."""
-    # Pydantic marks a dict's key by "[key]" and a union's member by its tag: neither is a place
-    # that stands in the file.
-    place = [part for part in problem["loc"] if part != "[key]"]
-    if len(place) > 1 and place[0] in UNIONS:
-        del place[1]
-    where = ".".join(str(part) for part in place)
-    kind = problem["type"]
-    if kind == "extra_forbidden":
-        valid = _valid_names(problem["loc"][:-1])
-        return f"unknown key {where!r}; {_hint(str(place[-1]), valid)}"
-    if kind == "union_tag_invalid":
-        valid = re.findall(r"'([^']*)'", problem["ctx"]["expected_tags"])
-        return f"{where}.source is {problem['ctx']['tag']!r}; {_hint(problem['ctx']['tag'], valid)}"
-    if kind == "missing":
-        return f"{where} is missing"
-    if kind == "string_pattern_mismatch":
-        return (
-            f"{where!r} is no plain word: an alias is lower-case letters, digits and underscores, "
-            "and starts with a letter"
-        )
-    if kind == "value_error":
-        message = problem["msg"].removeprefix("Value error, ")
-        return f"{where}: {message}" if where else message
-    got = "" if isinstance(problem["input"], dict) else f", got {problem['input']!r}"
-    message = problem["msg"][0].lower() + problem["msg"][1:]
-    return f"{where}: {message}{got}"
-
-
-def _hint(name: str, valid: list[str]) -> str:
-    near = difflib.get_close_matches(name, valid, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"valid here: {', '.join(valid)}"
-
-
-def _valid_names(place: tuple[Any, ...]) -> list[str]:
-    """The keys that the schema knows at a place."""
-    section: Any = Params
-    for part in place:
-        choices = get_args(section)
-        if get_origin(section) is dict:
-            section = choices[1]
-            continue
-        members = {get_args(each.model_fields["source"].annotation)[0]: each for each in choices}
-        section = members.get(part) or section.model_fields[part].annotation
-    return list(section.model_fields)

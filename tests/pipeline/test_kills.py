@@ -91,7 +91,6 @@ def test_a_stage_whose_dvc_dies_while_it_imports_dies_with_it(project, seconds):
     os.kill(process.pid, signal.SIGKILL)
     process.communicate(timeout=PATIENCE)
     wait_for(lambda: not stage_processes(project), seconds=5)
-    assert not written_shards(project)
 
 
 def test_a_full_disk_is_told_and_a_later_run_resumes(project, finished):
