@@ -3,12 +3,14 @@
 DVC forgets a layer that is dropped or renamed in params.yaml, but leaves what was made for it.
 """
 
+import sys
 from pathlib import Path
 
 from dvc.utils.serialize import modify_yaml
 from ruamel.yaml import YAML
 
 from tickle_core import params
+from tickle_core.errors import TickleError
 from tickle_core.stage import remove
 
 LOCK = Path("dvc.lock")
@@ -50,4 +52,7 @@ def clear(root: Path) -> None:
 
 
 if __name__ == "__main__":
-    clear(Path())
+    try:
+        clear(Path())
+    except TickleError as error:
+        sys.exit(f"error in clean-cache: {error}")

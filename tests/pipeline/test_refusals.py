@@ -65,6 +65,7 @@ def test_a_broken_yaml_loses_nothing(project, finished):
     text = (project.path / "params.yaml").read_text()
     (project.path / "params.yaml").write_text(text.replace("seed: 0", "seed: 0\nseed: 1"))
     process = project.start("repro")
-    assert process.communicate(timeout=PATIENCE) and process.returncode != 0
+    assert "seed" in process.communicate(timeout=PATIENCE)[0]
+    assert process.returncode != 0
     assert project.outputs() == before
     assert project.lock == finished.lock

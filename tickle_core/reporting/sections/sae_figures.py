@@ -66,7 +66,8 @@ def frontier_figure(layers: dict[str, Any], pca: dict[str, pd.DataFrame]) -> Fig
 def frontier_curves(layers: dict[str, Any], pca: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """What the figure draws of SAEs and PCA, as rows of layer, line, l0 and fvu."""
     rows = [
-        {"layer": alias, "line": _line(name), **{key: sae[key]["value"] for key in ("l0", "fvu")}}
+        {"layer": alias, "line": NULLS.get(name) or "{}, {} latents".format(*_kind(sae))}
+        | {key: sae[key]["value"] for key in ("l0", "fvu")}
         for alias, layer in layers.items()
         for name, sae in layer["saes"].items()
     ]
@@ -76,10 +77,6 @@ def frontier_curves(layers: dict[str, Any], pca: dict[str, pd.DataFrame]) -> pd.
     ]
     found = pd.concat([pd.DataFrame(rows), *components], ignore_index=True)
     return found[(found["l0"] > 0) & (found["fvu"] > 0)]  # the axes are logarithmic
-
-
-def _line(name: str) -> str:
-    return NULLS.get(name, "sparse autoencoders")
 
 
 def _frontier(axes: Axes, layer: dict[str, Any], pca: pd.DataFrame) -> None:
