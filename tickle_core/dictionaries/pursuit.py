@@ -2,8 +2,6 @@
 
 import torch
 
-from tickle_core.dictionaries import selection
-
 BLOCK_BYTES = 8 * 2**20
 # Of what is left of a unit direction beyond those chosen before it; less of it is rounding.
 DEPENDENT = 1e-4
@@ -56,7 +54,7 @@ def _pursue(
     basis = acts.new_zeros(len(acts), k, acts.shape[1])
     active = torch.zeros(len(acts), dtype=torch.int64, device=acts.device)
     for step in range(k):
-        chosen = selection.top_k((missing @ directions.T).abs_(), 1)[:, 0]
+        chosen = (missing @ directions.T).abs_().max(1).indices
         beyond = directions[chosen][:, None]  # (b, 1, d)
         for _ in range(2):
             earlier = basis[:, :step]

@@ -1,7 +1,7 @@
 """Pictures of what a layer's units want, and how far they can be believed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ import pandas as pd
 from PIL import Image
 
 from tickle_core import params
+from tickle_core.models import folding
+from tickle_core.models.classifier import Classifier
 from tickle_core.progress import progress
 from tickle_core.visualization import (
     ascent,
@@ -29,6 +31,9 @@ from tickle_core.visualization.natural import Natural
 from tickle_core.visualization.objectives import Readout
 from tickle_core.visualization.parametrization import Canvas
 from tickle_core.visualization.roads import Roads
+
+
+EXAMPLES = 8  # images that the folded network is held against the true one on
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,7 @@ def visualize(
         color_root(images, seed),
     )
     before = roads.layers_before(layers, subject.module)
+    faster = _folded(subject)
 
     made, parts = [], []
     batches = ascent.batches(objectives, section)
@@ -101,13 +107,7 @@ def visualize(
         if pictures is None:
             scales = found.sd[batch].tolist()
             pictures = ascent.maximize(
-                subject.classifier,
-                subject.module,
-                units,
-                scales,
-                canvas,
-                section,
-                seed,
+                faster, subject.module, units, scales, canvas, section, seed
             )
             scratch.keep(directory, number, pictures)
         made.append(pictures)
@@ -145,6 +145,13 @@ def save(found: Visualization, out: Path) -> None:
         Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(folder / name)
     for name in ("pictures", "natural", "roads"):
         getattr(found, name).to_parquet(out / f"{name}.parquet", index=False)
+
+
+def _folded(subject: Subject) -> Classifier:
+    """The same classifier, faster; pictures are judged by the network as it is."""
+    example = subject.classifier.preprocess(subject.images.images[:EXAMPLES])
+    network = folding.fold(subject.classifier.network, example, [subject.module])
+    return replace(subject.classifier, network=network)
 
 
 def _compare(
