@@ -32,7 +32,6 @@ from tickle_core.visualization.objectives import Readout
 from tickle_core.visualization.parametrization import Canvas
 from tickle_core.visualization.roads import Roads
 
-
 EXAMPLES = 8  # images that the folded network is held against the true one on
 
 
@@ -106,9 +105,7 @@ def visualize(
         pictures = scratch.kept(directory, number)
         if pictures is None:
             scales = found.sd[batch].tolist()
-            pictures = ascent.maximize(
-                faster, subject.module, units, scales, canvas, section, seed
-            )
+            pictures = ascent.maximize(faster, subject.module, units, scales, canvas, section, seed)
             scratch.keep(directory, number, pictures)
         made.append(pictures)
         parts.append(judging.judge(subject, before, units, pictures))
