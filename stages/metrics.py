@@ -3,15 +3,15 @@
 from pathlib import Path
 
 from tickle_core import stage
-from tickle_core.reporting import summary
+from tickle_core.reporting import headlines
 from tickle_core.results import write_json
 
 
 def main(run: stage.Run) -> None:
-    numbers = summary.headline(Path("reports/metrics"), run.params.report.headline_layer)
+    numbers = headlines.read(Path("reports/metrics"), run.params.report.headline_layer)
     write_json(
         run.output("reports/metrics/summary.json"),
-        {name: number["value"] for name, number in numbers.items()},
+        {headline.key: number["value"] for headline, number in numbers.items()},
     )
 
 

@@ -36,7 +36,8 @@ def main(run: stage.Run) -> None:
         store, [run.code, str(seed), str(device), section.model_dump_json()]
     )
     trained = training.train(store, rows, sample, held_out, recipes, section, seed, scratch)
-    judged = evaluation.evaluate(trained, sample, rows, store, splice, section.top_images, seed)
+    top, mapped = section.top_images, section.heat_maps
+    judged = evaluation.evaluate(trained, sample, rows, store, splice, top, mapped, seed)
 
     out = run.output_directory(f"data/sae/{run.alias}")
     for name, each in trained.items():
@@ -45,6 +46,7 @@ def main(run: stage.Run) -> None:
         sae.save(each.sae, folder)
     judged.latents.to_parquet(out / "latents.parquet", index=False)
     judged.top_images.to_parquet(out / "top_images.parquet", index=False)
+    judged.activations.to_parquet(out / "activations.parquet", index=False)
     judged.pca.to_parquet(out / "pca.parquet", index=False)
     judged.sparse_probing.to_parquet(out / "sparse_probing.parquet", index=False)
     write_json(run.output(f"reports/metrics/sae/{run.alias}.json"), judged.metrics)

@@ -3,7 +3,8 @@
 DVC has no notion of imports. Here the import closure of a stage module is followed through the
 project, each module is brought to a normal form (comments, docstrings and formatting gone), and
 the forms are hashed together with the pinned versions of the libraries that they import. Stages
-track their own hash as a DVC parameter.
+track their own hash as a DVC parameter. A template, style sheet or script belongs to the module
+beside it whose name it begins with: section.html.jinja and section.js to section.py.
 
 Only `import` statements are seen, wherever they stand in a module; importing by a computed name
 is not, and is therefore not done in this project, but for what is no part of it: a user's own
@@ -19,6 +20,7 @@ from pathlib import Path
 
 PACKAGES = ("stages", "tickle_core")
 LOCK_FILE = "requirements.lock"
+TEMPLATES = {".css", ".jinja", ".js"}
 
 # Modules that decide whether a stage may start and what it says, never what it computes. The
 # schema belongs here because it has no defaults: every value comes from params.yaml, where DVC
@@ -67,6 +69,8 @@ def fingerprint(stage: str, root: Path) -> str:
         libraries.update(_libraries(source))
         if module not in WITHOUT_EFFECT:
             digest.update(f"{module}\n{normal_form(source)}\n".encode())
+            for path in _templates(module, root):
+                digest.update(path.name.encode() + b"\n" + path.read_bytes())
     for library in sorted(libraries):
         digest.update(f"{library}=={pins.get(library, 'unpinned')}\n".encode())
     return digest.hexdigest()[:16]
@@ -134,6 +138,13 @@ def _libraries(source: bytes) -> set[str]:
     """Third-party distributions that a module imports."""
     tops = {name.split(".")[0] for name in _imports(source)}
     return {DISTRIBUTIONS.get(top, top) for top in tops - set(PACKAGES) - sys.stdlib_module_names}
+
+
+def _templates(module: str, root: Path) -> list[Path]:
+    """What belongs to a module besides its source."""
+    file = _file(module, root)
+    beside = file.parent.glob(f"{file.stem}.*")
+    return sorted(path for path in beside if path.suffix in TEMPLATES)
 
 
 def _file(module: str, root: Path) -> Path:

@@ -207,6 +207,7 @@ class Sae(Section):
     patience: Positive
     buffer_mib: Positive
     top_images: Positive
+    heat_maps: Positive
 
     @model_validator(mode="after")
     def _fits(self) -> "Sae":
@@ -345,6 +346,11 @@ class Params(Section):
             raise ValueError(
                 f"report.images_per_latent is {self.report.images_per_latent}, but sae.top_images "
                 f"keeps only {self.sae.top_images} per latent"
+            )
+        if self.report.latents > self.sae.heat_maps:
+            raise ValueError(
+                f"report.latents is {self.report.latents}, but sae.heat_maps keeps where in an "
+                f"image a latent is active of only {self.sae.heat_maps}"
             )
         return self
 

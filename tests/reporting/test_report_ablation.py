@@ -5,9 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
-
 from tickle_core.reporting.sections import ablation_figures, ablation_tables
-from tickle_core.reporting.style import CONTROL, MEASURED, NULL, fixed_style
+
+from tickle_core.reporting.kit.style import CONTROL, MEASURED, NULL, fixed_style
 from tickle_core.results import read_json, write_json
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from tickle_core.reporting.sections import circuit_figures, circuit_tables, circuits
 
 from tickle_core.reporting import embedding, traces
-from tickle_core.reporting.sections import circuit_figures, circuit_tables, circuits
-from tickle_core.reporting.style import fixed_style
+from tickle_core.reporting.kit.style import fixed_style
 from tickle_core.results import read_json, write_json
 
 

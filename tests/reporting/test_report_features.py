@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from tickle_core.reporting.sections import feature_figures, features
 
 from tickle_core.errors import TickleError
 from tickle_core.reporting import feature_gallery
-from tickle_core.reporting.sections import feature_figures, features
-from tickle_core.reporting.style import fixed_style
+from tickle_core.reporting.kit.style import fixed_style
 from tickle_core.results import read_json, write_json
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-
-from tickle_core.reporting import plots
 from tickle_core.reporting.sections import dimension, probes, sae_figures, sae_meaning
-from tickle_core.reporting.style import fixed_style, layer_colors, save_figure, short
+
+from tickle_core.reporting.kit import plots
+from tickle_core.reporting.kit.style import fixed_style, layer_colors, save_figure, short
 
 
 def draw(path, title="a title"):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tickle_core.dictionaries import telling
 from tickle_core.reporting import embedding, gallery
-from tickle_core.reporting.shown import shown
+from tickle_core.reporting.kit.shown import shown
 
 
 def decode(uri):

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-
 from tickle_core.reporting.sections import dimension, probes
 
 

@@ -5,10 +5,10 @@ import io
 
 import pandas as pd
 import pytest
+from tickle_core.reporting.sections import circuits, dimension, probes, sae, sae_tables
 
 from tickle_core.reporting import overview, tables
-from tickle_core.reporting.sections import circuits, dimension, probes, sae, sae_tables
-from tickle_core.reporting.tables import Column, Table
+from tickle_core.reporting.kit.tables import Column, Table
 
 COLUMNS = (
     Column("name", "Name"),

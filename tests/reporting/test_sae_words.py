@@ -2,7 +2,6 @@
 
 import pytest
 from made_up import sae_metrics
-
 from tickle_core.reporting.sections import sae_words
 
 

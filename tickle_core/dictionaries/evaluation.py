@@ -8,7 +8,14 @@ import pandas as pd
 import torch
 
 from tickle_core.activations.store import ActivationStore
-from tickle_core.dictionaries import baselines, directions, fit, image_features, reading
+from tickle_core.dictionaries import (
+    baselines,
+    directions,
+    fit,
+    heatmaps,
+    image_features,
+    reading,
+)
 from tickle_core.dictionaries.components import principal_components
 from tickle_core.dictionaries.judging import Contestant, Watched, drop, judge
 from tickle_core.dictionaries.latents import LatentStatistics
@@ -41,6 +48,8 @@ class Evaluation:
     top_images
         Of the main SAE, one row per latent and rank: image_id, position (of the strongest
         token), value.
+    activations
+        Of the main SAE, `heatmaps.of_strongest`.
     pca
         components, fvu: with so many principal components.
     sparse_probing
@@ -50,6 +59,7 @@ class Evaluation:
     metrics: dict[str, Any]
     latents: pd.DataFrame
     top_images: pd.DataFrame
+    activations: pd.DataFrame
     pca: pd.DataFrame
     sparse_probing: pd.DataFrame
 
@@ -61,6 +71,7 @@ def evaluate(
     store: ActivationStore,
     splice: Splice,
     top: int,
+    mapped: int,
     seed: int,
 ) -> Evaluation:
     """Judge all SAEs of a layer and their baselines, and look closely at the main one.
@@ -75,6 +86,8 @@ def evaluate(
         Rows of the store that the SAEs learnt from.
     top
         How many of its strongest images are kept per latent.
+    mapped
+        Of how many latents it is kept where in these images they are active.
     """
     main = trained[MAIN]
     k, latents = main.recipe.k, main.recipe.latents
@@ -141,7 +154,9 @@ def evaluate(
     _add_nulls(metrics, by_chance)
     table = read.latents.assign(**kinds.densities()) if store.prefix else read.latents
     curve = pd.DataFrame({"components": np.arange(len(judged.pca_fvu)), "fvu": judged.pca_fvu})
-    return Evaluation(metrics, table, statistics.top_images(), curve, read.curve)
+    top_images = statistics.top_images()
+    activations = heatmaps.of_strongest(main.sae, store, table, top_images, mapped)
+    return Evaluation(metrics, table, top_images, activations, curve, read.curve)
 
 
 def _differs_in_seed(one: Trained, other: Trained) -> bool:

@@ -1,15 +1,44 @@
-"""Where in an image a latent is active, worked out when somebody looks.
+"""Where in its strongest images a latent is active.
 
-Kept for every latent and image, the maps would be many times the size of the activations.
+Kept for every latent and image, the maps would be many times the size of the activations: only
+those of the strongest latents are.
 """
 
 import numpy as np
+import pandas as pd
 import torch
 
 from tickle_core import arrays
 from tickle_core.activations.store import ActivationStore
 from tickle_core.dictionaries.sae import SparseAutoencoder
+from tickle_core.dictionaries.telling import strongest
 from tickle_core.errors import TickleError
+
+
+def of_strongest(
+    sae: SparseAutoencoder,
+    store: ActivationStore,
+    latents: pd.DataFrame,
+    top_images: pd.DataFrame,
+    count: int,
+) -> pd.DataFrame:
+    """Heat maps of the `count` strongest latents over their top images.
+
+    Parameters
+    ----------
+    latents
+        latent, density, mean_square.
+    top_images
+        latent, rank, image_id.
+
+    Returns
+    -------
+    pd.DataFrame
+        latent, rank, activations: (positions,) float32, as `heat_maps` has it.
+    """
+    shown = top_images[top_images["latent"].isin(strongest(latents, count)["latent"])]
+    maps = heat_maps(sae, store, shown["image_id"].to_numpy(), shown["latent"].to_numpy())
+    return shown[["latent", "rank"]].assign(activations=list(maps)).reset_index(drop=True)
 
 
 def heat_maps(
@@ -43,11 +72,12 @@ def heat_maps(
         start = chunk * size
         acts = arrays.read_rows(store.tokens, start, min(start + size, len(store.image_ids)))
         for row in np.unique(rows[rows // size == chunk]):
-            tokens = torch.from_numpy(store.decode(acts[row - start])).float()
+            tokens = torch.from_numpy(store.decode(acts[row - start])).float().to(sae.b_dec.device)
             codes = sae.codes(tokens)
             for pair in np.flatnonzero(rows == row):
                 found = codes.pattern.columns == int(latents[pair])
-                maps[pair, codes.pattern.rows[found].numpy()] = codes.values[found].numpy()
+                rows_of = codes.pattern.rows[found].cpu().numpy()
+                maps[pair, rows_of] = codes.values[found].cpu().numpy()
     return maps
 
 

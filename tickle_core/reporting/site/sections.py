@@ -1,0 +1,16 @@
+"""The analyses of the page, in its order."""
+
+from tickle_core.reporting.circuits import section as circuits
+from tickle_core.reporting.dimension import section as dimension
+from tickle_core.reporting.features import section as features
+from tickle_core.reporting.probes import section as probes
+from tickle_core.reporting.sae import section as sae
+
+# A new analysis adds a line here.
+SECTIONS = (
+    probes.section,
+    sae.section,
+    features.section,
+    circuits.section,
+    dimension.section,
+)
