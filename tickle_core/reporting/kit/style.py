@@ -1,4 +1,4 @@
-"""How every figure looks, and the one way in which figures are saved.
+"""How every figure looks.
 
 Colours are those of Okabe & Ito (2008), which stay apart for colour-blind readers. They stand for
 roles, the same in every figure: what was measured, what it is held against, what chance gives.
@@ -6,10 +6,8 @@ roles, the same in every figure: what was measured, what it is held against, wha
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import matplotlib
-from matplotlib.figure import Figure
 
 MEASURED = "#0072B2"
 CONTROL = "#D55E00"
@@ -60,12 +58,6 @@ STYLE = {
     "ytick.minor.size": 0,
 }
 
-# What would differ between two runs or two versions is left out.
-METADATA = {
-    ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-    ".svg": {"Creator": None, "Date": None},
-}
-
 
 @contextmanager
 def fixed_style() -> Iterator[None]:
@@ -74,15 +66,6 @@ def fixed_style() -> Iterator[None]:
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
         yield
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Save a figure as SVG or PDF, by the path's suffix: same figure, same bytes.
-
-    Draw the figure within `fixed_style`, as text takes its style when it is made.
-    """
-    with fixed_style():
-        figure.savefig(path, metadata=METADATA[path.suffix])
 
 
 def layer_colors(count: int) -> list[tuple[float, ...]]:

@@ -9,9 +9,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from tickle_core.reporting import headlines
 from tickle_core.reporting.context import Context
 from tickle_core.reporting.kit import tables
+from tickle_core.reporting.kit.saving import save_figures
 from tickle_core.reporting.kit.section import Section
 from tickle_core.reporting.kit.shown import shown
-from tickle_core.reporting.kit.style import fixed_style, save_figure
+from tickle_core.reporting.kit.style import fixed_style
 from tickle_core.reporting.latents import section as latents
 from tickle_core.reporting.site import overview
 from tickle_core.reporting.site.sections import SECTIONS
@@ -34,10 +35,7 @@ def write(context: Context, page: Path, figures: Path, tables_folder: Path, curv
     """
     with fixed_style():
         sections = [make(context) for make in SECTIONS]
-        for section in sections:
-            for name, figure in section.figures.items():
-                save_figure(figure, figures / f"{name}.svg")
-                save_figure(figure, figures / f"{name}.pdf")
+    save_figures({name: each for made in sections for name, each in made.figures.items()}, figures)
     sections.append(latents.section(context, sections))
     found = headlines.read(context.metrics, context.headline_layer)
     all_tables = {"headline": overview.headline_table(found)}
