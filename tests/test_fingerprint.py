@@ -69,6 +69,37 @@ def test_a_pinned_version_changes_the_stages_that_import_the_library(project):
     assert changed_by(project, edit) == {"probes", "sae"}
 
 
+@pytest.mark.parametrize("name", ["circuits/section.html.jinja", "site/page.css", "site/page.js"])
+def test_a_template_changes_the_report_alone(project, name):
+    path = project / "tickle_core/reporting" / name
+    assert changed_by(project, lambda: path.write_text(path.read_text() + " ")) == {"report"}
+
+
+def test_a_figure_changes_the_report_alone(project):
+    path = project / "tickle_core/reporting/circuits/figures.py"
+    assert changed_by(
+        project, partial(edit_text, path, "MAPS_PER_ROW = 3", "MAPS_PER_ROW = 2")
+    ) == {"report"}
+
+
+def test_every_template_belongs_to_a_module():
+    """Else its edits would change nothing."""
+    for path in (ROOT / "tickle_core").rglob("*"):
+        if path.suffix in fingerprint.TEMPLATES:
+            assert path.with_name(f"{path.name.split('.')[0]}.py").is_file(), path
+
+
+def test_the_report_tracks_the_params_that_its_sections_read():
+    """They see all of params.yaml; what they read has to be what dvc.yaml says."""
+    read = {
+        node.attr
+        for path in (ROOT / "tickle_core/reporting").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value).endswith("context.params")
+    }
+    assert read <= {entry for entry in definitions()["report"]["params"] if isinstance(entry, str)}
+
+
 def test_a_new_section_of_the_schema_changes_nothing(project):
     path = project / "tickle_core/params.py"
     edit = partial(

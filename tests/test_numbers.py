@@ -1,8 +1,9 @@
 """What the contract of numbers asks for, and what it finds missing."""
 
-import contract
 import pytest
-from contract import EXCEPTIONS, faults
+
+from tests import contract
+from tests.contract import EXCEPTIONS, faults
 
 GOOD = {"value": 0.5, "interval": [0.4, 0.6], "n": 20, "null": 0.1}
 DRAWN = {"value": 0.1, "range": [0.0, 0.2], "draws": 20}

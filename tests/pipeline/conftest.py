@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from patience import PATIENCE
 from PIL import Image, ImageDraw
 from ruamel.yaml import YAML
+
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PARTS = (

@@ -9,7 +9,8 @@ import time
 
 import psutil
 import pytest
-from patience import PATIENCE
+
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.pipeline
 

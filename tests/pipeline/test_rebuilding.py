@@ -4,7 +4,8 @@ import json
 import time
 
 import pytest
-from patience import PATIENCE
+
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.pipeline
 

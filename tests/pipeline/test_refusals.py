@@ -3,7 +3,8 @@
 import shutil
 
 import pytest
-from patience import PATIENCE
+
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.pipeline
 

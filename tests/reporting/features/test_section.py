@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from tickle_core.reporting.sections import feature_figures, features
 
 from tickle_core.errors import TickleError
-from tickle_core.reporting import feature_gallery
+from tickle_core.reporting.features import figures, gallery
+from tickle_core.reporting.features.found import read
+from tickle_core.reporting.features.section import section
 from tickle_core.reporting.kit.style import fixed_style
 from tickle_core.results import read_json, write_json
 
@@ -28,6 +29,11 @@ def edit_metrics(project, alias, change):
     write_json(path, content)
 
 
+def gallery_of(project):
+    context = project.read()
+    return gallery.gallery(context, read(context))
+
+
 @pytest.fixture(scope="module")
 def html(make_project, tmp_path_factory):
     report = make_project(layers=("only",)).write(tmp_path_factory.mktemp("report"))
@@ -39,21 +45,21 @@ def decode(uri):
 
 
 def test_noise_is_zero_and_the_best_natural_image_one():
-    assert feature_gallery.relative(2.0, 2.0, 6.0) == 0
-    assert feature_gallery.relative(6.0, 2.0, 6.0) == 1
-    assert feature_gallery.relative(14.0, 2.0, 6.0) == 3
-    assert feature_gallery.relative(1.0, 6.0, 6.0) is None
+    assert gallery.relative(2.0, 2.0, 6.0) == 0
+    assert gallery.relative(6.0, 2.0, 6.0) == 1
+    assert gallery.relative(14.0, 2.0, 6.0) == 3
+    assert gallery.relative(1.0, 6.0, 6.0) is None
 
 
 def test_a_unit_stands_beside_the_images_that_excite_it_most_and_least(make_project):
-    findings = make_project().read()
-    shown = feature_gallery.feature_gallery(findings)
+    project = make_project()
+    shown = gallery_of(project)
     assert list(shown.layers) == ["early", "late"]
     late = shown.layers["late"]
     assert list(late) == ["latent", "channel", "direction", "neuron", "layer"]
     assert [unit.title for unit in late["latent"]] == ["Latent 5", "Latent 4"]
     unit = late["channel"][1]
-    natural = findings.natural["late"]
+    natural = read(project.read()).natural["late"]
     natural = natural[(natural["family"] == "channel") & (natural["unit"] == 1)]
     for thumbs, side, count in ((unit.most, "most", 4), (unit.least, "least", 2)):
         expected = natural[natural["side"] == side].sort_values("rank").head(count)
@@ -64,7 +70,7 @@ def test_a_unit_stands_beside_the_images_that_excite_it_most_and_least(make_proj
 
 
 def test_some_random_directions_are_shown_and_no_other_random_units(make_project):
-    shown = feature_gallery.feature_gallery(make_project(layers=("only",)).read())
+    shown = gallery_of(make_project(layers=("only",)))
     assert [unit.title for unit in shown.layers["only"]["direction"]] == [
         f"Random direction {i}" for i in range(4)
     ]
@@ -73,11 +79,10 @@ def test_some_random_directions_are_shown_and_no_other_random_units(make_project
 
 def test_classes_are_the_models_and_shown_once(make_project):
     project = make_project(class_names=("cat", "dog"))
-    findings = project.read()
-    shown = feature_gallery.feature_gallery(findings)
+    shown = gallery_of(project)
     assert [unit.title for unit in shown.classes] == ["dog"]
     assert {key for key in shown.pictures if "logit" in key} == {"late-logit-1-0", "late-logit-1-1"}
-    rows = features.section(findings).tables["features"].rows
+    rows = section(project.read()).tables["features"].rows
     for family in ("classes", "random mixtures of classes"):
         assert [row["layer"] for row in rows if row["family"] == family] == ["late"]
 
@@ -85,7 +90,7 @@ def test_classes_are_the_models_and_shown_once(make_project):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_small_pictures_are_embedded_to_the_pixel(make_project, channels):
     project = make_project(layers=("only",), shape=(8, 6, channels))
-    shown = feature_gallery.feature_gallery(project.read())
+    shown = gallery_of(project)
     assert len(shown.pictures) == 2 * (7 + 4)
     for key, uri in shown.pictures.items():
         file = key.removeprefix("only-") + ".png"
@@ -94,7 +99,7 @@ def test_small_pictures_are_embedded_to_the_pixel(make_project, channels):
 
 
 def test_large_pictures_are_made_smaller(make_project):
-    shown = feature_gallery.feature_gallery(make_project(shape=(224, 112, 3)).read())
+    shown = gallery_of(make_project(shape=(224, 112, 3)))
     assert {uri.split(";")[0] for uri in shown.pictures.values()} == {"data:image/jpeg"}
     assert {decode(uri).shape for uri in shown.pictures.values()} == {(112, 56, 3)}
 
@@ -103,12 +108,12 @@ def test_a_missing_picture_is_named(make_project):
     project = make_project()
     (project.data / "features" / "late" / "pictures" / "latent-5-1.png").unlink()
     with pytest.raises(TickleError, match=r"latent-5-1\.png is missing: run `dvc repro`"):
-        feature_gallery.feature_gallery(project.read())
+        gallery_of(project)
 
 
 def test_marks_are_the_patches_that_respond(make_project):
     project = make_project(layers=("only",), grid=(2, 2), prefix=["class"], shape=(8, 8, 1))
-    shown = feature_gallery.feature_gallery(project.read())
+    shown = gallery_of(project)
     only = shown.layers["only"]
     # Position 3 of the tokens is patch 2, row 1 and column 0, after the class token.
     assert only["latent"][0].pictures[0].mark == (0, 4, 4, 4)
@@ -128,7 +133,7 @@ def test_the_page_marks_other_roads_and_silent_latents(html):
 
 
 def test_the_gallery_of_latents_begins_with_the_picture(html):
-    gallery = html[html.index('<section id="gallery"') :]
+    gallery = html[html.index('<section id="latents"') :]
     rows = {
         number: gallery[gallery.index(f"<h4>Latent {number}<") :].split("</li>")[0]
         for number in (5, 4, 3)
@@ -200,7 +205,7 @@ def test_the_first_paragraph_compares_with_random_units(make_project, null, said
     edit_metrics(
         project, "only", lambda found: found["families"]["latent"].update(above_natural=above)
     )
-    summary = features.section(project.read()).summary
+    summary = section(project.read()).summary
     assert re.search(f"single latents, 75.% do so more than the best of .*{said}", summary)
 
 
@@ -228,21 +233,19 @@ def scores(axes):
 def test_scores_far_beyond_natural_images_have_a_place(make_project, best, scale):
     project = make_project(layers=("only",))
     edit_table(project, "only", "pictures", lambda table: table.assign(natural_best=best))
-    findings = project.read()
+    found = read(project.read())
     with fixed_style():
-        figure = feature_figures.scores_figure(
-            {"only": findings.metrics["features"]["only"]["families"]}, findings.pictures
-        )
+        figure = figures.scores_figure({"only": found.metrics["only"]["families"]}, found.pictures)
         figure.draw_without_rendering()
     assert [axes.get_xscale() for axes in figure.axes] == [scale] * 5
     assert scores(figure.axes[0]) == pytest.approx([4 / best] * 2 + [5 / best] * 2)
 
 
 def test_pictures_lie_beside_the_range_of_natural_images(make_project):
-    roads = make_project(layers=("only",)).read().roads["only"]
+    roads = read(make_project(layers=("only",)).read()).roads["only"]
     roads = roads.assign(angle=np.linspace(0, 100, len(roads)))
     with fixed_style():
-        figure = feature_figures.roads_figure({"only": roads}, {"only": ["stem"]})
+        figure = figures.roads_figure({"only": roads}, {"only": ["stem"]})
         figure.draw_without_rendering()
     found = {each.get_label(): each.get_offsets()[0, 0] for each in figure.axes[0].collections}
     assert list(found.values()) == pytest.approx([50, 60, 20])
@@ -251,17 +254,17 @@ def test_pictures_lie_beside_the_range_of_natural_images(make_project):
 
 
 def test_thirty_layers_fit_into_every_figure(make_project):
-    findings = make_project(layers=("only",)).read()
+    found = read(make_project(layers=("only",)).read())
     aliases = [f"layer{n}" for n in range(30)]
-    families = findings.metrics["features"]["only"]["families"]
+    families = found.metrics["only"]["families"]
     with fixed_style():
         for figure in (
-            feature_figures.scores_figure(
+            figures.scores_figure(
                 dict.fromkeys(aliases, families),
-                dict.fromkeys(aliases, findings.pictures["only"]),
+                dict.fromkeys(aliases, found.pictures["only"]),
             ),
-            feature_figures.roads_figure(
-                dict.fromkeys(aliases, findings.roads["only"]), dict.fromkeys(aliases, ["stem"])
+            figures.roads_figure(
+                dict.fromkeys(aliases, found.roads["only"]), dict.fromkeys(aliases, ["stem"])
             ),
         ):
             figure.draw_without_rendering()

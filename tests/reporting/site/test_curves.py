@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DECLARED = {
     path.removeprefix("reports/"): options
     for entry in YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["plots"]

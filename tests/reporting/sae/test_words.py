@@ -1,13 +1,14 @@
 """Sentences of the section on autoencoders follow the numbers, whichever way these go."""
 
 import pytest
-from made_up import sae_metrics
-from tickle_core.reporting.sections import sae_words
+
+from tests.reporting.sae.made_up import metrics_of
+from tickle_core.reporting.sae import words as sae_words
 
 
 @pytest.fixture
 def layer():
-    return sae_metrics({}, spliced_accuracy=True, prefix=())
+    return metrics_of({}, spliced_accuracy=True, prefix=())
 
 
 def test_what_beats_the_autoencoder_is_named(layer):

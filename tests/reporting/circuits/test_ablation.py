@@ -1,12 +1,13 @@
 """Ablation on the page: curves against the share that is removed, units beside their controls."""
 
-import made_up_ablation
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
-from tickle_core.reporting.sections import ablation_figures, ablation_tables
 
+from tests.reporting.circuits import made_up_ablation
+from tickle_core.reporting.circuits import ablation_figures, ablation_tables
+from tickle_core.reporting.circuits.found import read
 from tickle_core.reporting.kit.style import CONTROL, MEASURED, NULL, fixed_style
 from tickle_core.results import read_json, write_json
 
@@ -19,7 +20,7 @@ def drawn(axes):
 
 @pytest.mark.parametrize("kind", ablation_tables.ABLATIONS)
 def test_curves_are_drawn_against_the_share_that_is_removed(make_project, kind):
-    curves = make_project(layers=("only",)).read().curves
+    curves = read(make_project(layers=("only",)).read()).curves
     with fixed_style():
         figure = ablation_figures.curves_figure(curves, kind)
         figure.draw_without_rendering()
@@ -32,7 +33,7 @@ def test_curves_are_drawn_against_the_share_that_is_removed(make_project, kind):
 
 
 def test_random_groups_are_a_row_with_their_range_and_groups_have_their_interval(make_project):
-    rows = ablation_tables.curve_table(make_project(layers=("only",)).read().curves).rows
+    rows = ablation_tables.curve_table(read(make_project(layers=("only",)).read()).curves).rows
     by_order = {row["order"]: row for row in rows if row["size"] == 4}
     random, screen = by_order["random"]["effect_size"], by_order["screen"]["effect_size"]
     assert by_order["random"]["draws"] == 3
@@ -87,7 +88,7 @@ def test_of_many_latents_and_classes_the_strongest_and_most_frequent_are_drawn()
 
 
 def test_every_ablation_has_a_row_with_its_null(make_project):
-    layers = make_project().read().metrics["circuits"]
+    layers = read(make_project().read()).metrics
     rows = ablation_tables.ablation_table(layers).rows
     assert len(rows) == 2 * 3 * 3
     for row in rows:
@@ -107,13 +108,13 @@ def test_a_group_without_random_ones_says_why(make_project, tmp_path):
     metrics = read_json(path)
     made_up_ablation.without_random_groups(metrics["ablation"])
     write_json(path, metrics)
-    rows = ablation_tables.group_table(project.read().metrics["circuits"]).rows
+    rows = ablation_tables.group_table(read(project.read()).metrics).rows
     assert all("only 3 different" in row["excess"]["why"] for row in rows)
     assert "only 3 different" in project.write(tmp_path)["index.html"].decode()
 
 
 def test_top_latents_stand_beside_their_controls_strongest_first(make_project):
-    rows = ablation_tables.unit_table(make_project().read().ablation["late"]).rows
+    rows = ablation_tables.unit_table(read(make_project().read()).ablation["late"]).rows
     assert [(row["unit"], row.get("control")) for row in rows] == [
         ("3", "13"),
         ("2", "12"),
@@ -127,9 +128,9 @@ def test_top_latents_stand_beside_their_controls_strongest_first(make_project):
 
 
 def test_thirty_layers_fit(make_project):
-    findings = make_project().read()
-    layers = dict.fromkeys((f"layer{n}" for n in range(30)), findings.metrics["circuits"]["late"])
-    curves = dict.fromkeys(layers, findings.curves["late"])
+    found = read(make_project().read())
+    layers = dict.fromkeys((f"layer{n}" for n in range(30)), found.metrics["late"])
+    curves = dict.fromkeys(layers, found.curves["late"])
     with fixed_style():
         for figure in (
             ablation_figures.ablation_figure(layers),

@@ -1,7 +1,8 @@
 """Metrics and tables of patching and tracing as `circuits` writes them, with made-up numbers."""
 
 import pandas as pd
-from made_up_ablation import drawn, estimate
+
+from tests.reporting.circuits.made_up_ablation import drawn, estimate
 
 NOTHING = {"why": "a single class"}
 KINDS = {"layer": 5, "positions": 2, "channels": 3, "direction": 1, "latents": 4}

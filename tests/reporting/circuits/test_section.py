@@ -3,15 +3,16 @@
 import base64
 import io
 
-import made_up_ablation
-import made_up_circuits
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from tickle_core.reporting.sections import circuit_figures, circuit_tables, circuits
 
-from tickle_core.reporting import embedding, traces
+from tests.reporting.circuits import made_up_ablation, made_up_patching
+from tickle_core.reporting.circuits import figures, section, tables, traces
+from tickle_core.reporting.circuits.found import read
+from tickle_core.reporting.circuits.headlines import HEADLINES
+from tickle_core.reporting.kit import embedding
 from tickle_core.reporting.kit.style import fixed_style
 from tickle_core.results import read_json, write_json
 
@@ -40,11 +41,11 @@ def without_controls(metrics):
 
 
 def test_headlines_are_those_of_the_largest_group_and_of_latents(make_project):
-    found = make_project().read().headline
+    found = make_project().headlines()
     ablation, patching = found["ablation_effect"], found["patching_effect"]
     assert (ablation["value"], ablation["null"]["value"]) == (5.6, 0.0)
     assert (patching["value"], patching["null"]["value"]) == (0.8, 0.4)
-    assert circuits.HEADLINES.keys() == {"ablation_effect", "patching_effect"}
+    assert {each.key for each in HEADLINES} == {"ablation_effect", "patching_effect"}
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_headlines_are_those_of_the_largest_group_and_of_latents(make_project):
     [
         (without_latents, {}, {"ablation_effect"}),
         (without_controls, {}, {"ablation_effect"}),
-        (lambda metrics: None, {"single_class": True}, {"patching_effect"}),
+        (lambda metrics: None, {"circuits": {"single_class": True}}, {"patching_effect"}),
     ],
     ids=["no latent alive", "no controls", "a single class"],
 )
@@ -66,8 +67,8 @@ def test_what_cannot_be_said_is_left_out(make_project, tmp_path, change, options
             table[table["family"] != "latents"].to_parquet(path)
     report = project.write(tmp_path)
     html = report["index.html"].decode()
-    headline = project.read().headline
-    assert {name for name in circuits.HEADLINES if headline[name]["value"] is None} == missing
+    headline = project.headlines()
+    assert {each.key for each in HEADLINES if headline[each.key]["value"] is None} == missing
     assert ("Nothing to patch between: a single class" in html) == bool(options)
     assert ("with random directions" in html) == (change is not without_controls and not options)
     assert ("figures/circuits_tracing.svg" in report) == (not options)
@@ -96,23 +97,23 @@ def test_the_page_says_whether_other_images_would_choose_the_same(make_project, 
         found.update(value=value, interval=[value - 0.05, value + 0.05])
 
     edit(project, "only", change)
-    found = circuits.section(project.read())
+    found = section.section(project.read())
     assert says in found.summary
     assert says in found.facts["carries_over"]["only"]
 
 
 def test_donor_classes_are_rows_and_the_diagonal_is_empty():
-    cells = made_up_circuits.cells(["cat", "dog"])
+    cells = made_up_patching.cells(["cat", "dog"])
     cells.loc[cells["kind"] == "latents", "influence"] = [0.25, 0.75]
     with fixed_style():
-        figure = circuit_figures.influence_figure(cells)
+        figure = figures.influence_figure(cells)
         figure.draw_without_rendering()
     [axes] = [each for each in figure.axes if each.get_title(loc="left") == "latents"]
     found = axes.images[0].get_array().filled(np.nan)
     np.testing.assert_array_equal(found, [[np.nan, 0.25], [0.75, np.nan]])
     rows = {
         (row["kind"], row["donor"], row["target"]): row["influence"]
-        for row in (circuit_tables.influence_table(cells).rows)
+        for row in (tables.influence_table(cells).rows)
     }
     assert rows["latents", "cat", "dog"] == 0.25
     assert rows["latents", "dog", "cat"] == 0.75
@@ -120,11 +121,11 @@ def test_donor_classes_are_rows_and_the_diagonal_is_empty():
 
 
 def test_where_there_is_no_way_to_go_a_cell_is_empty():
-    cells = made_up_circuits.cells(["cat", "dog"])
+    cells = made_up_patching.cells(["cat", "dog"])
     cells.loc[0, "influence"] = np.nan
-    assert circuit_tables.influence_table(cells).rows[0]["influence"] is None
+    assert tables.influence_table(cells).rows[0]["influence"] is None
     with fixed_style():
-        circuit_figures.influence_figure(cells).draw_without_rendering()
+        figures.influence_figure(cells).draw_without_rendering()
 
 
 @pytest.mark.parametrize(
@@ -146,7 +147,7 @@ def test_traced_sites_are_drawn_where_they_lie(prefix, grid, recovered, canvas):
     sites = pd.DataFrame({"recovered": recovered, "null": 0.0})
     layer = {"prefix": prefix, "grid": grid}
     with fixed_style():
-        figure = circuit_figures.tracing_figure({"late": layer}, {"late": sites})
+        figure = figures.tracing_figure({"late": layer}, {"late": sites})
         figure.draw_without_rendering()
     found = figure.axes[0].images[0].get_array()
     np.testing.assert_array_equal(np.ma.filled(found, np.nan), canvas)
@@ -183,39 +184,38 @@ def test_layers_show_the_pairs_that_they_traced(make_project):
     path = project.data / "circuits" / "early" / "traces.parquet"
     table = pd.read_parquet(path)
     table[table["image_id"] != 0].to_parquet(path)
-    first, second = traces.traces(project.read())
+    context = project.read()
+    first, second = traces.traces(context, read(context))
     assert (first.image_id, first.donor_id) == (0, 2)
     assert [each.alias for each in first.maps] == ["late"]
     assert [each.alias for each in second.maps] == ["early", "late"]
 
 
 def test_every_kind_and_rival_of_patching_has_a_row(make_project):
-    layers = make_project().read().metrics["circuits"]
+    layers = read(make_project().read()).metrics
     found = {
         (row["kind"], row["rule"]): row
-        for row in circuit_tables.patching_table({"late": layers["late"]["patching"]}).rows
+        for row in tables.patching_table({"late": layers["late"]["patching"]}).rows
     }
-    assert list(dict.fromkeys(kind for kind, _ in found)) == list(circuit_tables.PATCHED.values())
+    assert list(dict.fromkeys(kind for kind, _ in found)) == list(tables.PATCHED.values())
     latents = {rule: row for (kind, rule), row in found.items() if kind == "latents"}
-    assert list(latents) == ["chosen on other images", *circuit_tables.RIVALS.values()]
+    assert list(latents) == ["chosen on other images", *tables.RIVALS.values()]
     assert latents["random units, chosen likewise"]["influence"]["value"] == 0.4
     assert latents["random units, chosen likewise"]["influence"]["range"] == [0.3, 0.5]
     assert [rule for kind, rule in found if kind == "whole layer"] == ["chosen on other images"]
 
 
 def test_thirty_layers_and_a_thousand_classes_fit(make_project):
-    findings = make_project(class_names=[f"class {n} $" for n in range(1000)]).read()
-    metrics = findings.metrics["circuits"]["late"]
+    found = read(make_project(class_names=[f"class {n} $" for n in range(1000)]).read())
+    metrics = found.metrics["late"]
     layers = {f"layer{n}": metrics for n in range(30)}
-    cells = made_up_circuits.cells([f"class {n} $" for n in range(50)])
-    sites = dict.fromkeys(layers, findings.traced_sites["late"])
+    cells = made_up_patching.cells([f"class {n} $" for n in range(50)])
+    sites = dict.fromkeys(layers, found.sites["late"])
     with fixed_style():
         for figure in (
-            circuit_figures.patching_figure({a: each["patching"] for a, each in layers.items()}),
-            circuit_figures.influence_figure(cells),
-            circuit_figures.tracing_figure(
-                {a: each["tracing"] for a, each in layers.items()}, sites
-            ),
+            figures.patching_figure({a: each["patching"] for a, each in layers.items()}),
+            figures.influence_figure(cells),
+            figures.tracing_figure({a: each["tracing"] for a, each in layers.items()}, sites),
         ):
             figure.draw_without_rendering()
             assert figure.get_size_inches()[1] < 40

@@ -3,11 +3,9 @@
 import csv
 import io
 
-import pandas as pd
 import pytest
-from tickle_core.reporting.sections import circuits, dimension, probes, sae, sae_tables
 
-from tickle_core.reporting import overview, tables
+from tickle_core.reporting.kit import tables
 from tickle_core.reporting.kit.tables import Column, Table
 
 COLUMNS = (
@@ -81,43 +79,3 @@ def test_latex_rows_have_as_many_cells_as_columns():
 
 def test_a_row_that_starts_with_a_bracket_is_no_option_of_the_row_before():
     assert "{}[x]" in tables.latex(make_table({"name": "[x]"}))
-
-
-def test_the_headline_table_has_words_for_every_number(make_project):
-    findings = make_project().read()
-    sections = [each.section(findings) for each in (probes, sae, circuits, dimension)]
-    table = overview.headline_table(findings, sections)
-    assert [row["name"] for row in table.rows] == list(findings.headline)
-    for row in table.rows:
-        assert row["meaning"]
-        null = row["null"]["value"] if isinstance(row["null"], dict) else row["null"]
-        assert bool(row["null_meaning"]) == (null is not None)
-
-
-def test_confused_pairs_are_the_largest_errors():
-    counts = [(0, 0, 9), (0, 2, 1), (2, 0, 4), (2, 2, 5), (3, 2, 2), (3, 3, 7)]
-    confusion = pd.DataFrame(counts, columns=["true", "predicted", "images"])
-    classes = pd.DataFrame({"label": [0, 2, 3], "n": [10, 9, 9]})
-    rows = probes.confused_table(confusion, classes, ("a", "unused", "b", "c")).rows
-    found = [(row["true"], row["predicted"], row["images"], row["n"]) for row in rows]
-    assert found == [("b", "a", 4, 9), ("c", "b", 2, 9), ("a", "b", 1, 10)]
-
-
-def test_every_autoencoder_and_baseline_of_every_layer_has_a_row(make_project):
-    companions = {
-        "also": {},
-        "half": {"precision": "bfloat16"},
-        "plain": {"variant": "relu", "l1": 0.02},
-    }
-    layers = make_project(companions=companions).read().metrics["sae"]
-    rows = sae_tables.dictionary_table(layers).rows
-    assert len(rows) == len({(row["layer"], row["dictionary"]) for row in rows}) == 2 * 14
-    late = [row["dictionary"] for row in rows if row["layer"] == "late"]
-    assert late[:5] == ["main", "seed1", "plain", "also", "half"]
-    assert set(late[5:7]) == set(sae_tables.NULLS.values())
-    by_name = {row["dictionary"]: row for row in rows if row["layer"] == "late"}
-    assert by_name["half"]["variant"] == "topk, bfloat16"
-    # What k is says nothing about this variant; its penalty does.
-    assert (by_name["plain"]["variant"], by_name["plain"]["k"]) == ("relu, L1 0.02", None)
-    assert by_name["permuted dimensions"]["kl"] is None
-    assert by_name["k-means"]["latents"] == layers["late"]["baselines"]["kmeans"]["components"]
