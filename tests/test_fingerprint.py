@@ -77,9 +77,8 @@ def test_a_template_changes_the_report_alone(project, name):
 
 def test_a_figure_changes_the_report_alone(project):
     path = project / "tickle_core/reporting/circuits/figures.py"
-    assert changed_by(
-        project, partial(edit_text, path, "MAPS_PER_ROW = 3", "MAPS_PER_ROW = 2")
-    ) == {"report"}
+    edit = partial(edit_text, path, "MAPS_PER_ROW = 3", "MAPS_PER_ROW = 2")
+    assert changed_by(project, edit) == {"report"}
 
 
 def test_every_template_belongs_to_a_module():

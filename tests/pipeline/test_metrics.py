@@ -7,6 +7,7 @@ import pytest
 from tests import contract
 from tests.contract import EXCEPTIONS, MOST_LINES, faults, metrics_of
 from tickle_core import params
+from tickle_core.reporting import headlines
 
 pytestmark = pytest.mark.pipeline
 
