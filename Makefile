@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: repro test compare lint clean-cache
+.PHONY: repro test compare preset lint clean-cache
 
 repro: .venv/installed
 	. $(BIN)/activate && dvc repro
@@ -17,6 +17,10 @@ test: .venv/installed-test
 compare: .venv/installed
 	. $(BIN)/activate && dvc exp show --csv --only-changed --drop '^(Created|data|params|reports|stages|tickle_core|requirements)' \
 		| python -m tickle_core.reporting.comparison
+
+# params.yaml of a preset: make preset NAME=imagenet_efficientnet_lite0
+preset: .venv/installed
+	$(BIN)/python -m tickle_core.params.presets $(NAME)
 
 lint: .venv/installed-test
 	$(BIN)/ruff check .

@@ -19,13 +19,14 @@ import torch
 from PIL import Image
 from torchvision.models import resnet18
 
-from tickle_core import devices, params
+from tickle_core import devices
 from tickle_core.activations.extraction import Target, extract
 from tickle_core.datasets import image_set
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.models import classifier
 from tickle_core.models.classifier import Classifier
 from tickle_core.models.layers import survey
+from tickle_core.params.extract import Extract
 
 ROUNDS = 3
 CPU = devices.prepare("cpu")
@@ -58,7 +59,7 @@ def compare(
         model.preprocess(images.read(ids[start : start + batch_size]))
         for start in range(0, count, batch_size)
     ]
-    section = params.Extract(
+    section = Extract(
         train_images=None, test_images=None, batch_size=batch_size, dtype="float16", shard_mib=64
     )
 

@@ -27,12 +27,13 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from tickle_core import devices, params
+from tickle_core import devices
 from tickle_core.models.architectures import build
 from tickle_core.models.classifier import Classifier
 from tickle_core.models.layers import survey
 from tickle_core.models.tokens import to_tokens
 from tickle_core.models.zoo import efficientnet_lite0, weight_files
+from tickle_core.params import reading
 from tickle_core.visualization.ascent import maximize
 from tickle_core.visualization.objectives import Objective, Readout, Sources
 from tickle_core.visualization.parametrization import Canvas, quantize, render, start
@@ -139,7 +140,7 @@ def lucent(
 
 def tickle(classifier: Classifier, channels: list[int], canvas: Canvas, steps: int) -> np.ndarray:
     """Our pictures (channels, h, w, 3), uint8, in one batch."""
-    section = params.load().features.model_copy(
+    section = reading.load().features.model_copy(
         update={
             "steps": steps,
             "learning_rate": LEARNING_RATE,

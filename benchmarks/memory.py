@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tickle_core import devices, params
+from tickle_core import devices
 from tickle_core.activations.extraction import Target, extract
 from tickle_core.activations.store import open_store
 from tickle_core.datasets import image_set
@@ -22,11 +22,13 @@ from tickle_core.dictionaries import training as sae_training
 from tickle_core.dictionaries.recipe import MAIN
 from tickle_core.models.assembly import assemble
 from tickle_core.models.zoo.registry import small_resnet
+from tickle_core.params.extract import Extract
+from tickle_core.params.sae import Sae
 
 COUNTS = (8_000, 32_000)
 SHAPE = (28, 28, 1)
 LAYER = "layer1"  # the largest: 12.5 kB per image
-EXTRACT = params.Extract(
+EXTRACT = Extract(
     train_images=None, test_images=None, batch_size=128, dtype="float16", shard_mib=32
 )
 
@@ -70,7 +72,7 @@ def run_extract(folder: Path, count: int) -> float:
 
 def run_sae(folder: Path, count: int) -> float:
     """Train on every token of the store once; peak memory in MiB."""
-    section = params.Sae(
+    section = Sae(
         variant="topk",
         latents=64,
         k=8,

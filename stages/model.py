@@ -8,7 +8,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from tickle_core import devices, params, stage
+from tickle_core import devices, stage
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.errors import TickleError
 from tickle_core.models import classifier, layer_table, layers, linearity, training
@@ -16,6 +16,7 @@ from tickle_core.models.assembly import assemble
 from tickle_core.models.judging import judge
 from tickle_core.models.stand_in import stand_in
 from tickle_core.models.zoo import registry
+from tickle_core.params import reading
 from tickle_core.results import write_json
 
 
@@ -39,7 +40,7 @@ def main(run: stage.Run) -> None:
 
 def list_layers() -> None:
     try:
-        print(layer_table.table(layers.survey(*stand_in(params.load()))))
+        print(layer_table.table(layers.survey(*stand_in(reading.load()))))
     except TickleError as error:
         sys.exit(f"error in model: {error}")
 

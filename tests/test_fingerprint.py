@@ -99,13 +99,10 @@ def test_the_report_tracks_the_params_that_its_sections_read():
     assert read <= {entry for entry in definitions()["report"]["params"] if isinstance(entry, str)}
 
 
-def test_a_new_section_of_the_schema_changes_nothing(project):
-    path = project / "tickle_core/params.py"
+def test_a_new_block_of_the_schema_changes_nothing(project):
+    path = project / "tickle_core/params/report.py"
     edit = partial(
-        edit_text,
-        path,
-        "class Report(Section):",
-        "class New(Section):\n    x: int\n\n\nclass Report(Section):",
+        edit_text, path, "class Report", "class New(Block):\n    x: int\n\n\nclass Report"
     )
     assert changed_by(project, edit) == set()
 

@@ -7,8 +7,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from patience import PATIENCE
 
+from tests.patience import PATIENCE
 from tickle_core import results
 
 ROOT = Path(__file__).parents[1]

@@ -24,10 +24,9 @@ TEMPLATES = {".css", ".jinja", ".js"}
 
 # Modules that decide whether a stage may start and what it says, never what it computes. The
 # schema belongs here because it has no defaults: every value comes from params.yaml, where DVC
-# tracks it.
-WITHOUT_EFFECT = frozenset(
-    f"tickle_core.{name}"
-    for name in ("errors", "fingerprint", "lifeline", "params", "params_errors", "progress")
+# tracks it. Packages stand for all that is in them.
+WITHOUT_EFFECT = tuple(
+    f"tickle_core.{name}" for name in ("errors", "fingerprint", "lifeline", "params", "progress")
 )
 
 # Stages that run before the fingerprints are there, and depend on the files themselves.
@@ -67,7 +66,7 @@ def fingerprint(stage: str, root: Path) -> str:
     for module in closure(f"stages.{stage}", root):
         source = _file(module, root).read_bytes()
         libraries.update(_libraries(source))
-        if module not in WITHOUT_EFFECT:
+        if not _is_without_effect(module):
             digest.update(f"{module}\n{normal_form(source)}\n".encode())
             for path in _templates(module, root):
                 digest.update(path.name.encode() + b"\n" + path.read_bytes())
@@ -138,6 +137,10 @@ def _libraries(source: bytes) -> set[str]:
     """Third-party distributions that a module imports."""
     tops = {name.split(".")[0] for name in _imports(source)}
     return {DISTRIBUTIONS.get(top, top) for top in tops - set(PACKAGES) - sys.stdlib_module_names}
+
+
+def _is_without_effect(module: str) -> bool:
+    return any(f"{module}.".startswith(f"{name}.") for name in WITHOUT_EFFECT)
 
 
 def _templates(module: str, root: Path) -> list[Path]:

@@ -9,8 +9,8 @@ from pathlib import Path
 from dvc.utils.serialize import modify_yaml
 from ruamel.yaml import YAML
 
-from tickle_core import params
 from tickle_core.errors import TickleError
+from tickle_core.params import reading
 from tickle_core.stage import remove
 
 LOCK = Path("dvc.lock")
@@ -26,7 +26,7 @@ def leftovers(root: Path) -> dict[str, list[str]]:
     """
     if not (root / LOCK).is_file():
         return {}
-    layers = params.load(root / params.PARAMS_FILE).layers
+    layers = reading.load(root / reading.PARAMS_FILE).layers
     yaml = YAML(typ="safe", pure=True)
     present = set()
     for name, stage in yaml.load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"].items():

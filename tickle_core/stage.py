@@ -23,8 +23,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 from ruamel.yaml import YAML
 
-from tickle_core import fingerprint, params
+from tickle_core import fingerprint
 from tickle_core.errors import TickleError
+from tickle_core.params import reading
+from tickle_core.params.schema import Params
 
 CACHE = Path(".cache")
 CODE_FILE = Path("data/code.json")
@@ -48,7 +50,7 @@ class Run:
 
     stage: str
     alias: str | None
-    params: params.Params
+    params: Params
     code: str
     _staged: dict[Path, Path] = field(default_factory=dict)
     _adopted: dict[Path, Path] = field(default_factory=dict)
@@ -100,8 +102,8 @@ def enter(stage: str, main: Callable[[Run], None], *, per_layer: bool = False) -
 
 
 def _enter(stage: str, main: Callable[[Run], None], per_layer: bool) -> None:
-    values = params.read()
-    checked = params.parse(values)
+    values = reading.read()
+    checked = reading.parse(values)
     alias = _alias(stage, checked, per_layer)
     name = f"{stage}@{alias}" if alias else stage
     _seed(checked.seed)
@@ -121,14 +123,14 @@ def _enter(stage: str, main: Callable[[Run], None], per_layer: bool) -> None:
     _log(name, time.monotonic() - started)
 
 
-def _alias(stage: str, checked: params.Params, per_layer: bool) -> str | None:
+def _alias(stage: str, checked: Params, per_layer: bool) -> str | None:
     parser = argparse.ArgumentParser(prog=f"python -m stages.{stage}")
     if per_layer:
         parser.add_argument("alias", help=f"one of: {', '.join(checked.layers)}")
     alias = getattr(parser.parse_args(), "alias", None)
     if alias is not None and alias not in checked.layers:
         raise TickleError(
-            f"no layer {alias!r} in {params.PARAMS_FILE}; it has {', '.join(checked.layers)}"
+            f"no layer {alias!r} in {reading.PARAMS_FILE}; it has {', '.join(checked.layers)}"
         )
     return alias
 
@@ -144,7 +146,7 @@ def _seed(seed: int) -> None:
 
 def _snapshot(stage: str, alias: str | None, values: dict[str, Any]) -> dict[str, Any]:
     """What DVC will record for the stage: its tracked params and its code."""
-    tracked = {key: params.lookup(values, key) for key in tracked_keys(stage, alias)}
+    tracked = {key: reading.lookup(values, key) for key in tracked_keys(stage, alias)}
     return {"params": tracked, "code": fingerprint.fingerprint(stage, Path())}
 
 
@@ -169,14 +171,14 @@ def _require_current_code(stage: str, code: str) -> None:
 
 def _require_unchanged(name: str, before: dict[str, Any], stage: str, alias: str | None) -> None:
     try:
-        after = _snapshot(stage, alias, params.read())
+        after = _snapshot(stage, alias, reading.read())
     except (TickleError, SyntaxError, OSError) as error:
         raise TickleError(f"cannot tell whether the inputs of {name} changed: {error}") from None
     changed = [key for key, value in before["params"].items() if after["params"].get(key) != value]
     if changed:
         raise TickleError(
-            f"{', '.join(changed)} changed in {params.PARAMS_FILE} while {name} ran, so its result "
-            "belongs to the old values and is not kept; run `dvc repro` again"
+            f"{', '.join(changed)} changed in {reading.PARAMS_FILE} while {name} ran, so its "
+            "result belongs to the old values and is not kept; run `dvc repro` again"
         )
     if after["code"] != before["code"]:
         raise TickleError(

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from tickle_core import params
 from tickle_core.activations import extraction
 from tickle_core.activations.extraction import Target
 from tickle_core.activations.store import open_store
 from tickle_core.errors import TickleError
 from tickle_core.models.classifier import Classifier
+from tickle_core.params.extract import Extract
 
 PATTERNS = np.arange(2**16, dtype=np.uint16)
 LARGEST_BFLOAT16 = float(np.array([0x7F7F0000], np.uint32).view(np.float32)[0])
@@ -49,7 +49,7 @@ def stored(path, values, dtype):
         images,
         np.arange(1),
         [Target("probe", "emit", path)],
-        params.Extract(train_images=None, test_images=None, batch_size=1, dtype=dtype, shard_mib=1),
+        Extract(train_images=None, test_images=None, batch_size=1, dtype=dtype, shard_mib=1),
     )
     return open_store(path)
 

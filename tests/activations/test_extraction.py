@@ -5,7 +5,6 @@ import pytest
 import torch
 from torch import nn
 
-from tickle_core import params
 from tickle_core.activations import extraction
 from tickle_core.activations.extraction import Target
 from tickle_core.activations.store import open_store
@@ -16,6 +15,7 @@ from tickle_core.models.assembly import assemble
 from tickle_core.models.split import tail_of
 from tickle_core.models.tokens import from_tokens
 from tickle_core.models.zoo.registry import small_resnet
+from tickle_core.params.extract import Extract
 
 COUNT = 70
 LAYERS = {"early": "layer1", "late": "layer3", "head": "fc"}
@@ -46,7 +46,7 @@ def section(**changes):
         "dtype": "float32",
         "shard_mib": 1,
     }
-    return params.Extract(**(default | changes))
+    return Extract(**(default | changes))
 
 
 def targets(folder, layers=LAYERS):

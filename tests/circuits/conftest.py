@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from tickle_core import params
 from tickle_core.activations import writer
 from tickle_core.activations.extraction import Target, extract
 from tickle_core.activations.store import open_store
@@ -16,13 +15,13 @@ from tickle_core.models.assembly import assemble
 from tickle_core.models.classifier import Classifier
 from tickle_core.models.split import Tail
 from tickle_core.models.zoo.registry import small_resnet
+from tickle_core.params.circuits import Circuits
+from tickle_core.params.extract import Extract
 
 COUNT = 96
 # The second is no clean cut: its input reaches the logits beside it.
 LAYERS = ("layer2", "layer2.0.conv1")
-EXTRACT = params.Extract(
-    train_images=None, test_images=None, batch_size=16, dtype="float32", shard_mib=1
-)
+EXTRACT = Extract(train_images=None, test_images=None, batch_size=16, dtype="float32", shard_mib=1)
 
 
 @pytest.fixture(scope="session")
@@ -131,6 +130,6 @@ def section():
             "sites": 256,
             "examples": 2,
         }
-        return params.Circuits(**(default | changes))
+        return Circuits(**(default | changes))
 
     return make

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from small_layers import make_layer, random, random_latents
 from torch.nn import functional as F
 
-from tickle_core import params
+from tests.circuits.small_layers import make_layer, random, random_latents
 from tickle_core.activations.extraction import Target, extract
 from tickle_core.activations.store import open_store
 from tickle_core.circuits import effects as effects_module
@@ -20,6 +19,7 @@ from tickle_core.models import splicing
 from tickle_core.models.assembly import assemble
 from tickle_core.models.tokens import to_tokens
 from tickle_core.models.zoo.registry import small_resnet
+from tickle_core.params.extract import Extract
 
 CPU = torch.device("cpu")
 IMAGES, POSITIONS, D, CLASS_COUNT, LATENTS = 16, 6, 8, 4, 24
@@ -165,7 +165,7 @@ def test_effects_are_those_of_the_whole_network_with_one_edited_activation(tmp_p
     model = assemble(small_resnet(images), images, 0, CPU)
     with torch.no_grad():  # a head that tells images apart, as no training did
         model.network.fc.weight *= 500
-    section = params.Extract(
+    section = Extract(
         train_images=None, test_images=None, batch_size=5, dtype="float32", shard_mib=1
     )
     extract(model, images, np.arange(count), [Target("l", module, tmp_path / "l")], section)

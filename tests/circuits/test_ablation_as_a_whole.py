@@ -4,22 +4,22 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import spearmanr
-from small_layers import make_layer, random, random_latents
 
-from tickle_core import params
+from tests.circuits.small_layers import make_layer, random, random_latents
 from tickle_core.circuits import ablation_summary as summary
 from tickle_core.circuits.ablation import ablate
 from tickle_core.circuits.activity import KINDS
 from tickle_core.circuits.images import read_images
 from tickle_core.circuits.units import Directions, Latents, channels
 from tickle_core.dictionaries.sae import SparseAutoencoder
+from tickle_core.params.circuits import Circuits
 from tickle_core.results import write_json
 
 CPU = torch.device("cpu")
 IMAGES, POSITIONS, D, CLASS_COUNT, LATENTS = 80, 6, 8, 4, 24
 ROWS = np.arange(IMAGES)
 WEIGHT = random(CLASS_COUNT, POSITIONS, D, seed=1)
-SECTION = params.Circuits(
+SECTION = Circuits(
     images=IMAGES,
     units=4,
     directions=8,

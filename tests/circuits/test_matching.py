@@ -5,8 +5,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from small_layers import make_layer, random, random_latents
 
+from tests.circuits.small_layers import make_layer, random, random_latents
 from tickle_core.circuits.activity import KINDS, Activity, measure
 from tickle_core.circuits.images import read_images
 from tickle_core.circuits.matching import (

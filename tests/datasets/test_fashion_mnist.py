@@ -10,7 +10,7 @@ import pytest
 from tickle_core.datasets import fashion_mnist, registry
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.errors import TickleError
-from tickle_core.params import FashionMnist
+from tickle_core.params.dataset import FashionMnist
 
 README = Path(__file__).parents[2] / "data/raw/fashion_mnist/README.md"
 TRAIN_IMAGES = "train-images-idx3-ubyte"

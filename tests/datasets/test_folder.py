@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tickle_core import params
 from tickle_core.datasets import decoding, registry
 from tickle_core.datasets.image_set import Geometry, ImageSet, content_hash
 from tickle_core.datasets.skipped import Skipped
 from tickle_core.errors import TickleError
-from tickle_core.params import ImageFolder
+from tickle_core.params import reading
+from tickle_core.params.dataset import ImageFolder
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,7 +56,7 @@ def write(root, out, seed=0, **options):
 
 @pytest.mark.parametrize("source", ["folder", "torchvision"])
 def test_crop_that_does_not_fit_is_refused_with_the_params(source):
-    values = params.read(ROOT / "params.yaml")
+    values = reading.read(ROOT / "params.yaml")
     values["dataset"] = {
         "source": source,
         "folder": "raw",
@@ -68,9 +68,9 @@ def test_crop_that_does_not_fit_is_refused_with_the_params(source):
         **({"damaged": "skip"} if source == "folder" else {"name": "MNIST"}),
     }
     with pytest.raises(TickleError, match="dataset: image_size is 224, .* resized to 223 only"):
-        params.parse(values)
+        reading.parse(values)
     values["dataset"]["resize"] = 224
-    params.parse(values)
+    reading.parse(values)
 
 
 def test_images_come_by_class_and_path(tmp_path):

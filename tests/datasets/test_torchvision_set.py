@@ -10,12 +10,12 @@ import pytest
 import torch
 from PIL import Image
 from torchvision import datasets
-from torchvision_formats import MAKERS, TEST, TRAIN, shade
 
+from tests.datasets.torchvision_formats import MAKERS, TEST, TRAIN, shade
 from tickle_core.datasets import registry, torchvision_set
 from tickle_core.datasets.image_set import Geometry, ImageSet
 from tickle_core.errors import TickleError
-from tickle_core.params import TorchvisionSet
+from tickle_core.params.dataset import TorchvisionSet
 
 
 @pytest.fixture(autouse=True)

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from tickle_core import arrays, params
+from tickle_core import arrays
 from tickle_core.activations import writer
 from tickle_core.activations.store import open_store
 from tickle_core.dictionaries.recipe import MAIN, recipes
+from tickle_core.params.sae import Sae
 
 D, ATOMS, ACTIVE = 32, 64, 3
 IMAGES, POSITIONS = 4000, 16
@@ -69,7 +70,7 @@ def section():
             "buffer_mib": 64,
             "top_images": 5,
         }
-        return params.Sae(**(default | changes))
+        return Sae(**(default | changes))
 
     return make
 

@@ -7,10 +7,10 @@ import torch
 from networks import Plain
 from safetensors.torch import save_file
 
-from tickle_core import params
 from tickle_core.errors import TickleError
 from tickle_core.models.assembly import assemble
 from tickle_core.models.zoo import registry
+from tickle_core.params.model import Checkpoint
 
 CPU = torch.device("cpu")
 
@@ -21,8 +21,8 @@ def trained():
     return Plain(num_classes=3).eval()
 
 
-def opened(images, file, architecture="networks:Plain", class_names=None):
-    section = params.Checkpoint(
+def opened(images, file, architecture="tests.models.networks:Plain", class_names=None):
+    section = Checkpoint(
         source="checkpoint",
         file=file,
         architecture=architecture,
@@ -145,9 +145,9 @@ def test_tensors_that_do_not_fit_are_counted_with_examples(folder, trained, phot
 @pytest.mark.parametrize(
     "architecture, expected",
     [
-        ("networks:nothing", "cannot be imported.*nothing"),
+        ("tests.models.networks:nothing", "cannot be imported.*nothing"),
         ("nothing:Plain", "cannot be imported.*nothing"),
-        ("networks:no_module", "returned a str, not a torch module"),
+        ("tests.models.networks:no_module", "returned a str, not a torch module"),
         ("torchvision/resnet19", "no classification model 'resnet19'.*resnet18"),
         ("timm/resnet19", "no model 'resnet19'.*resnet18"),
     ],
@@ -162,4 +162,4 @@ def test_a_network_with_another_number_of_logits(folder, photographs):
 
     torch.save(tied().state_dict(), folder / "mine.pt")
     with pytest.raises(TickleError, match=r"should give \[1, 3\].*but gives \[1, 4\]"):
-        opened(photographs, "mine.pt", "networks:tied")
+        opened(photographs, "mine.pt", "tests.models.networks:tied")

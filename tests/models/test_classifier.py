@@ -39,8 +39,8 @@ def test_saving_and_loading(halves, model, tmp_path):
         ("torchvision", "googlenet", {"aux_logits": False, "init_weights": False}),
         ("torchvision", "mnasnet0_5", {}),  # asks for the version of the names that it loads
         ("timm", "test_vit", {}),
-        ("import", "networks:tied", {}),  # two modules share their weights
-        ("import", "networks:Plain", {"num_classes": 4}),
+        ("import", "tests.models.networks:tied", {}),  # two modules share their weights
+        ("import", "tests.models.networks:Plain", {"num_classes": 4}),
     ],
 )
 def test_the_card_alone_rebuilds_any_architecture(library, name, arguments, tmp_path):

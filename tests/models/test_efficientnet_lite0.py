@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from tickle_core import params
 from tickle_core.datasets import decoding
 from tickle_core.datasets.announced import Announced
 from tickle_core.datasets.image_set import Geometry
@@ -15,8 +14,9 @@ from tickle_core.models.assembly import assemble
 from tickle_core.models.judging import judge
 from tickle_core.models.zoo import efficientnet_lite0, registry
 from tickle_core.models.zoo.imagenet import imagenet_synsets
+from tickle_core.params.model import EfficientNetLite0
 
-SECTION = params.EfficientNetLite0(source="efficientnet_lite0")
+SECTION = EfficientNetLite0(source="efficientnet_lite0")
 CPU = torch.device("cpu")
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from tickle_core import params
 from tickle_core.datasets.announced import announced
 from tickle_core.errors import TickleError
 from tickle_core.models.layers import candidates, survey
 from tickle_core.models.stand_in import require_weights, stand_in
+from tickle_core.params import reading
 
 ROOT = Path(__file__).parents[2]
 FOLDER = {
@@ -25,8 +25,8 @@ FOLDER = {
 
 
 def checked(**sections):
-    values = params.read(ROOT / "params.yaml") | sections
-    return params.parse(values)
+    values = reading.read(ROOT / "params.yaml") | sections
+    return reading.parse(values)
 
 
 def test_images_are_announced():

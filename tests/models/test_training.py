@@ -4,18 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from tickle_core import params
 from tickle_core.models import training
 from tickle_core.models.assembly import assemble
 from tickle_core.models.judging import judge
 from tickle_core.models.preprocessing import channel_statistics
 from tickle_core.models.small_resnet import SmallResNet
 from tickle_core.models.zoo import registry
+from tickle_core.params.model import Train
 
 CPU = torch.device("cpu")
-SECTION = params.Train(
-    source="train", epochs=3, batch_size=32, learning_rate=0.05, weight_decay=0.0005
-)
+SECTION = Train(source="train", epochs=3, batch_size=32, learning_rate=0.05, weight_decay=0.0005)
 
 
 def untrained(images):

@@ -6,13 +6,13 @@ import urllib.error
 import pytest
 import torch
 
-from tickle_core import params
 from tickle_core.datasets.announced import Announced
 from tickle_core.datasets.image_set import Geometry
 from tickle_core.errors import TickleError
 from tickle_core.models.architectures import build
 from tickle_core.models.assembly import assemble
 from tickle_core.models.zoo import registry, weight_files
+from tickle_core.params.model import EfficientNetLite0, TimmModel, TorchvisionModel
 
 CPU = torch.device("cpu")
 ANNOUNCED = Announced(3, 224, ("cat", "dog"))
@@ -20,9 +20,9 @@ ANNOUNCED = Announced(3, 224, ("cat", "dog"))
 
 def section(**values):
     kinds = {
-        "torchvision": params.TorchvisionModel,
-        "timm": params.TimmModel,
-        "efficientnet_lite0": params.EfficientNetLite0,
+        "torchvision": TorchvisionModel,
+        "timm": TimmModel,
+        "efficientnet_lite0": EfficientNetLite0,
     }
     return kinds[values["source"]](**values)
 

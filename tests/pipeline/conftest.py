@@ -187,7 +187,7 @@ def make(path: Path) -> Project:
     for name in PARTS:
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, path / name)
-    for package in ("stages", "tickle_core"):
+    for package in ("presets", "stages", "tickle_core"):
         shutil.copytree(
             ROOT / package, path / package, ignore=shutil.ignore_patterns("__pycache__")
         )

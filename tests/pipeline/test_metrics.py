@@ -6,7 +6,7 @@ import pytest
 
 from tests import contract
 from tests.contract import EXCEPTIONS, MOST_LINES, faults, metrics_of
-from tickle_core import params
+from tickle_core.params import reading
 from tickle_core.reporting import headlines
 
 pytestmark = pytest.mark.pipeline
@@ -21,7 +21,7 @@ def files(finished):
 
 @pytest.fixture(scope="module")
 def headline(finished):
-    layer = params.load(finished.path / "params.yaml").report.headline_layer
+    layer = reading.load(finished.path / "params.yaml").report.headline_layer
     found = headlines.read(finished.path / "reports/metrics", layer)
     return {headline.key: number for headline, number in found.items()}
 

@@ -1,4 +1,4 @@
-"""A preset on a handful of photographs, from the copied file to the report."""
+"""A preset on a handful of photographs, from its name to the report."""
 
 import json
 import shutil
@@ -11,8 +11,6 @@ from PIL import Image, ImageOps
 from tickle_core.models.zoo.imagenet import imagenet_synsets
 
 pytestmark = pytest.mark.pipeline
-
-PRESETS = Path(__file__).parents[2] / "presets"
 
 
 def bring_photographs(folder: Path) -> None:
@@ -38,7 +36,7 @@ def make_short(values) -> None:
 
 def test_efficientnet_lite0_on_photographs(new_project):
     project = new_project
-    shutil.copy(PRESETS / "imagenet_efficientnet_lite0.yaml", project.path / "params.yaml")
+    project.dvc("imagenet_efficientnet_lite0", module="tickle_core.params.presets")
     bring_photographs(project.path / "data/raw/photographs")
     (project.path / "data/raw/photographs/n01440764").mkdir(exist_ok=True)
     (project.path / "data/raw/photographs/n01440764/broken.jpg").write_bytes(b"no image")

@@ -11,7 +11,8 @@ from tests.reporting.features import made_up as features
 from tests.reporting.made_up import Made, layer_entry, share, write_images
 from tests.reporting.probes import made_up as probes
 from tests.reporting.sae import made_up as sae
-from tickle_core import params
+from tickle_core.params import reading
+from tickle_core.params.schema import Params
 from tickle_core.reporting import context, headlines
 from tickle_core.reporting.site import page
 from tickle_core.results import write_json
@@ -30,7 +31,7 @@ MADE_UP = {
 class Project:
     data: Path
     metrics: Path
-    params: params.Params
+    params: Params
 
     def of_layers(self, layers):
         """The same project, of which params.yaml names other layers."""
@@ -107,7 +108,7 @@ def build(
 
 def make_params(layers):
     """The default ones, but for what the made-up project is of."""
-    values = params.read(ROOT / "params.yaml")
+    values = reading.read(ROOT / "params.yaml")
     values["layers"] = {alias: f"module.{alias}" for alias in layers}
     values["dataset"] = {
         "source": "folder",
@@ -122,4 +123,4 @@ def make_params(layers):
     values["extract"] |= {"train_images": None, "test_images": None}
     values["sae"] |= {"layers": {}, "companions": sae.COMPANIONS, "top_images": 4}
     values["report"] = {"headline_layer": layers[-1], "latents": 3, "images_per_latent": 4}
-    return params.parse(values)
+    return reading.parse(values)

@@ -7,13 +7,13 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.models import VisionTransformer
 
-from tickle_core import params
 from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.errors import TickleError
 from tickle_core.models.classifier import Classifier
 from tickle_core.models.layers import survey
 from tickle_core.models.small_resnet import SmallResNet
 from tickle_core.models.tokens import to_tokens
+from tickle_core.params.features import Features
 from tickle_core.visualization import penalties
 from tickle_core.visualization.ascent import batches, maximize
 from tickle_core.visualization.objectives import Objective, Readout, Sources
@@ -47,7 +47,7 @@ ROUNDING = 1.0
 
 
 def recipe(**changes):
-    return params.Features(**(DEFAULT | changes))
+    return Features(**(DEFAULT | changes))
 
 
 def classifier_of(network, channels, side):

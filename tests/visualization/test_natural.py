@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
-from tickle_core import params
 from tickle_core.activations import writer
 from tickle_core.activations.store import open_store
+from tickle_core.params import reading
+from tickle_core.params.features import Features
 from tickle_core.visualization import chance, natural, selection
 from tickle_core.visualization.families import SOFTNESS
 from tickle_core.visualization.objectives import Objective, Readout, Sources
@@ -174,8 +175,8 @@ def test_half_precision_shifts_scores_by_its_rounding(store_of):
 
 
 def section(**changes):
-    default = params.load().features.model_dump()
-    return params.Features(**(default | changes))
+    default = reading.load().features.model_dump()
+    return Features(**(default | changes))
 
 
 def latents(energies, densities):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from tickle_core import params
+from tickle_core.params.features import Features
 from tickle_core.visualization.transforms import GREY, draw, resample, transform
 
 OFF = {"pad": 0.0, "jitter": 0.0, "scale": 0.0, "rotate": 0.0}
@@ -10,7 +10,7 @@ STILL = torch.zeros(1, 2), torch.ones(1), torch.zeros(1)
 
 
 def ranges(**changes):
-    return params.Features.model_construct(**(OFF | changes))
+    return Features.model_construct(**(OFF | changes))
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from tickle_core import params
 from tickle_core.activations import writer
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.errors import TickleError
 from tickle_core.models.classifier import Classifier
 from tickle_core.models.tokens import to_tokens
+from tickle_core.params.extract import Extract
 from tickle_core.progress import progress
 from tickle_core.threads import in_order
 
@@ -42,7 +42,7 @@ def extract(
     images: ImageSet,
     ids: np.ndarray,
     targets: list[Target],
-    section: params.Extract,
+    section: Extract,
 ) -> None:
     """Bring the stores of all targets to completion, skipping shards that are there already.
 
@@ -171,7 +171,7 @@ def _create(
     classifier: Classifier,
     images: ImageSet,
     ids: np.ndarray,
-    section: params.Extract,
+    section: Extract,
 ) -> None:
     layer = classifier.card["layers"][target.module]
     channels = layer["shape"][0 if layer["layout"] == "NCHW" else -1]

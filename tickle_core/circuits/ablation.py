@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tickle_core import params, statistics
+from tickle_core import statistics
 from tickle_core.activations.store import ActivationStore
 from tickle_core.circuits import ablation_summary as summary
 from tickle_core.circuits.activity import Activity, measure
@@ -22,6 +22,7 @@ from tickle_core.circuits.matching import CHOSEN_BY, make_plan
 from tickle_core.circuits.ranking import Screen, screen
 from tickle_core.circuits.units import Units, channels
 from tickle_core.models.splicing import Splice
+from tickle_core.params.circuits import Circuits
 
 LAYER = "layer"  # all channels: whose means are the layer's
 
@@ -59,7 +60,7 @@ def ablate(
     ranking: Images,
     judging: Images,
     splice: Splice,
-    section: params.Circuits,
+    section: Circuits,
     seed: int,
 ) -> Ablation:
     """Rank all units of all families, and ablate the top ones and their controls for good.

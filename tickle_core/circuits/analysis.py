@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tickle_core import logistic, params
+from tickle_core import logistic
 from tickle_core.activations.store import ActivationStore
 from tickle_core.circuits import ablation, patching, tracing
 from tickle_core.circuits.images import read_images
@@ -16,12 +16,13 @@ from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.dictionaries.stream import Sample
 from tickle_core.errors import TickleError
 from tickle_core.models.splicing import Splice
+from tickle_core.params.circuits import Circuits
 
 LEAST_IMAGES = 4  # two to rank units by, two to judge them on
 
 
 @dataclass(frozen=True)
-class Circuits:
+class Interventions:
     """What interventions on a layer do.
 
     Attributes
@@ -43,9 +44,9 @@ def analyse(
     splice: Splice,
     sae: SparseAutoencoder,
     sample: Sample,
-    section: params.Circuits,
+    section: Circuits,
     seed: int,
-) -> Circuits:
+) -> Interventions:
     """Ablate, patch and restore parts of a layer on held-out images.
 
     Only the tail runs, on stored activations. The class of an image is what the model predicts
@@ -71,7 +72,7 @@ def analyse(
     ablated = ablation.ablate(families, store, measuring, ranking, judging, splice, section, seed)
     patched = patching.patch(axes, latents, sample, store, splice, section, seed)
     traced = tracing.trace(store, splice, section, seed)
-    return Circuits(
+    return Interventions(
         metrics={
             "images": {
                 "measuring": len(measuring.ids),

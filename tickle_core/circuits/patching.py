@@ -18,7 +18,6 @@ from itertools import islice
 import numpy as np
 import torch
 
-from tickle_core import params
 from tickle_core.activations.store import ActivationStore
 from tickle_core.circuits import choosing, plans
 from tickle_core.circuits import pairs as pairing
@@ -31,6 +30,7 @@ from tickle_core.circuits.units import Directions, Latents
 from tickle_core.dictionaries.stream import Sample
 from tickle_core.models.judging import batch_size
 from tickle_core.models.splicing import Splice
+from tickle_core.params.circuits import Circuits
 
 
 def patch(
@@ -39,7 +39,7 @@ def patch(
     sample: Sample,
     store: ActivationStore,
     splice: Splice,
-    section: params.Circuits,
+    section: Circuits,
     seed: int,
 ) -> Patching:
     """Patch held-out images between the predicted classes: layer, positions, channels, and so on.

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from tickle_core import params
 from tickle_core.activations.store import ActivationStore
 from tickle_core.circuits import choosing, rivals
 from tickle_core.circuits import pairs as pairing
@@ -19,6 +18,7 @@ from tickle_core.circuits.units import Directions, Latents
 from tickle_core.dictionaries import directions
 from tickle_core.dictionaries.stream import Sample
 from tickle_core.models.splicing import Splice
+from tickle_core.params.circuits import Circuits
 
 DRAWS = 3  # of random bases and of random directions
 RIVALS_SEED = 2_000_003  # added to the seed
@@ -73,7 +73,7 @@ class Layer:
             yield pairing.as_tokens(self.store, stored, self.device)
 
 
-def make_plans(layer: Layer, choice: Pairs, section: params.Circuits, seed: int) -> list[Plan]:
+def make_plans(layer: Layer, choice: Pairs, section: Circuits, seed: int) -> list[Plan]:
     """Choose parts for each cell on the pairs `choice`: the first ones by their mean screen.
 
     Positions are joined to sites; the direction is that between the two classes' means, by kind of
@@ -122,7 +122,7 @@ def make_plans(layer: Layer, choice: Pairs, section: params.Circuits, seed: int)
 
 
 @torch.no_grad()
-def _own(layer: Layer, section: params.Circuits) -> dict[str, Candidates]:
+def _own(layer: Layer, section: Circuits) -> dict[str, Candidates]:
     """The positions, channels and latents of the layer."""
     positions = layer.images.tokens.shape[1]
     sites = find_sites(positions, layer.store.prefix, layer.store.grid, section.sites)
@@ -140,7 +140,7 @@ def _own(layer: Layer, section: params.Circuits) -> dict[str, Candidates]:
     return found
 
 
-def _bases(layer: Layer, section: params.Circuits, seed: int) -> dict[str, Candidates]:
+def _bases(layer: Layer, section: Circuits, seed: int) -> dict[str, Candidates]:
     """Random orthonormal bases of the layer."""
     d = layer.images.tokens.shape[2]
     drawn = (rivals.random_basis(d, seed + RIVALS_SEED + draw) for draw in range(DRAWS))
@@ -152,7 +152,7 @@ def _bases(layer: Layer, section: params.Circuits, seed: int) -> dict[str, Candi
 
 @torch.no_grad()
 def _random_directions(
-    layer: Layer, active: float, section: params.Circuits, seed: int
+    layer: Layer, active: float, section: Circuits, seed: int
 ) -> dict[str, Candidates]:
     """As many random directions as there are latents, of which so many are active per token."""
     count, k = len(layer.latents.directions), max(1, round(active))
@@ -167,7 +167,7 @@ def _random_directions(
     return found
 
 
-def _share_of(count: int, section: params.Circuits) -> int:
+def _share_of(count: int, section: Circuits) -> int:
     return max(1, round(section.patched_share * count))
 
 

@@ -17,13 +17,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tickle_core import params, statistics
+from tickle_core import statistics
 from tickle_core.activations.store import ActivationStore
 from tickle_core.circuits import pairs as pairing
 from tickle_core.circuits.pairs import Triple
 from tickle_core.circuits.sites import find_sites
 from tickle_core.models.judging import batch_size
 from tickle_core.models.splicing import Splice
+from tickle_core.params.circuits import Circuits
 from tickle_core.progress import progress
 
 DIGITS = 5  # of shares of the way that single precision can tell
@@ -78,7 +79,7 @@ SITES = ["recovered", "low", "high", "null"]
 EXAMPLES = ["image_id", "donor_id", "class", "donor_class", "site", "recovered"]
 
 
-def trace(store: ActivationStore, splice: Splice, section: params.Circuits, seed: int) -> Tracing:
+def trace(store: ActivationStore, splice: Splice, section: Circuits, seed: int) -> Tracing:
     """Restore the sites of a layer one by one, for pairs of held-out images.
 
     Means over pairs are ratios of sums, with intervals over pairs where those are enough. The peak

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tickle_core.datasets import decoding, fashion_mnist
-from tickle_core.params import Dataset
+from tickle_core.params.dataset import Dataset
 
 # Which classes a folder or a data set has is seen when it is read.
 STAND_INS = ("one class", "another class")

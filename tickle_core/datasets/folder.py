@@ -13,7 +13,7 @@ from tickle_core.datasets.image_set import Geometry
 from tickle_core.datasets.skipped import Skipped
 from tickle_core.datasets.splitting import split_by_content
 from tickle_core.errors import TickleError
-from tickle_core.params import ImageFolder
+from tickle_core.params.dataset import ImageFolder
 
 
 def write(section: ImageFolder, seed: int, out: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tickle_core.datasets import fashion_mnist, folder, torchvision_set
 from tickle_core.errors import TickleError
-from tickle_core.params import Dataset
+from tickle_core.params.dataset import Dataset
 
 
 def require(section: Dataset) -> None:

@@ -19,7 +19,7 @@ from tickle_core.datasets.cifar import Cifar
 from tickle_core.datasets.image_set import Geometry
 from tickle_core.datasets.splitting import split_by_content
 from tickle_core.errors import TickleError
-from tickle_core.params import TorchvisionSet
+from tickle_core.params.dataset import TorchvisionSet
 
 CACHE = Path(".cache/downloads")
 

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from tickle_core import params
-from tickle_core.dictionaries.sae import Variant
-from tickle_core.dictionaries.selection import Precision
+from tickle_core.params.sae import Precision, Sae, SaeOfLayer, Variant
 
 MAIN = "main"
 # Nulls: the main SAE once more, on tokens whose dimensions were permuted independently;
@@ -57,14 +55,14 @@ class Recipe:
         return max(1, self.tokens // self.batch_size)
 
 
-def of_layer(section: params.Sae, alias: str) -> params.Sae:
+def of_layer(section: Sae, alias: str) -> Sae:
     """The section as it holds for one layer."""
-    own = dict(section.layers.get(alias, params.SaeOfLayer()))
+    own = dict(section.layers.get(alias, SaeOfLayer()))
     given = {key: value for key, value in own.items() if value is not None}
     return section.model_copy(update={"layers": {}, **given})
 
 
-def recipes(section: params.Sae, seed: int) -> dict[str, Recipe]:
+def recipes(section: Sae, seed: int) -> dict[str, Recipe]:
     """The SAEs that a stage trains for a layer, by name.
 
     The main one; `seed1`, `seed2`, ..., which begin elsewhere; its nulls; and the companions. One

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 from safetensors import SafetensorError
@@ -10,15 +10,13 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from tickle_core.dictionaries import selection
-from tickle_core.dictionaries.selection import Precision
 from tickle_core.dictionaries.sparse import Pattern, sampled_product, sparse_product
 from tickle_core.errors import TickleError
+from tickle_core.params.sae import Precision, Variant
 from tickle_core.results import read_json, write_json
 
 WEIGHTS = "weights.safetensors"
 CARD = "card.json"
-
-Variant = Literal["topk", "batchtopk", "relu", "jumprelu", "matryoshka"]
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,17 @@ overwritten by the next block's, so they never stand in memory for a whole batch
 """
 
 from collections.abc import Callable, Iterator
-from typing import Literal
 
 import torch
 
 from tickle_core.dictionaries.sparse import Pattern
+from tickle_core.params.sae import Precision
 
 BLOCK_BYTES = 8 * 2**20
 # Candidates for the largest of a batch are those above this share of the last batch's threshold.
 CAUTION = 0.8
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
-Precision = Literal["float32", "bfloat16"]
 
 
 def pre_activations(

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from tickle_core import params
 from tickle_core.activations.store import ActivationStore
 from tickle_core.dictionaries import checkpoint, directions, objectives, selection
 from tickle_core.dictionaries.recipe import Recipe
 from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.dictionaries.stream import Sample, permute_dimensions, token_batches
+from tickle_core.params.sae import Sae
 from tickle_core.progress import progress
 
 WARM_UP_SHARE = 0.05
@@ -41,7 +41,7 @@ def train(
     sample: Sample,
     held_out: torch.Tensor,
     recipes: dict[str, Recipe],
-    section: params.Sae,
+    section: Sae,
     seed: int,
     scratch: Path,
 ) -> dict[str, Trained]:

@@ -35,7 +35,7 @@ from tickle_core.geometry.moments import (
 from tickle_core.statistics import drawn, matched_gaussian_eigenvalues
 
 if TYPE_CHECKING:
-    from tickle_core.params import Dimension
+    from tickle_core.params.dimension import Dimension
 
 
 # Below it a class says nothing: n images span at most n - 1 dimensions.

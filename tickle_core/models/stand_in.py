@@ -3,14 +3,15 @@
 import torch
 from torch import nn
 
-from tickle_core import params
 from tickle_core.datasets.announced import announced
 from tickle_core.models.architectures import build
 from tickle_core.models.assembly import logits_of, require_channels
 from tickle_core.models.zoo import registry, weight_files
+from tickle_core.params.model import Model
+from tickle_core.params.schema import Params
 
 
-def stand_in(checked: params.Params) -> tuple[nn.Module, torch.Tensor]:
+def stand_in(checked: Params) -> tuple[nn.Module, torch.Tensor]:
     """The network with random weights, and one image (1, C, H, W), all zero.
 
     Its modules and their outputs are those of the model to come; its classes may be stand-ins.
@@ -30,7 +31,7 @@ def stand_in(checked: params.Params) -> tuple[nn.Module, torch.Tensor]:
     return network, example
 
 
-def require_weights(section: params.Model) -> None:
+def require_weights(section: Model) -> None:
     """Refuse a checkpoint whose file is not there.
 
     Raises

@@ -6,15 +6,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from tickle_core import params, streams
+from tickle_core import streams
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.models.classifier import Classifier
+from tickle_core.params.model import Train
 from tickle_core.progress import progress
 
 POOL_BYTES = 512 * 2**20
 
 
-def train(classifier: Classifier, images: ImageSet, section: params.Train, seed: int) -> None:
+def train(classifier: Classifier, images: ImageSet, section: Train, seed: int) -> None:
     """Train a classifier's network, in place, on the train split.
 
     SGD with Nesterov momentum under a one-cycle learning rate (Smith & Topin 2018,
@@ -51,7 +52,7 @@ def train(classifier: Classifier, images: ImageSet, section: params.Train, seed:
 
 
 def _batches(
-    images: ImageSet, ids: np.ndarray, section: params.Train, rng: np.random.Generator
+    images: ImageSet, ids: np.ndarray, section: Train, rng: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for _ in range(section.epochs):
         chunks = streams.random_chunks(images.images, ids, rng)

@@ -12,7 +12,7 @@ from tickle_core import logistic
 from tickle_core.activations.store import ActivationStore
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.datasets.thumbnails import thumbnails
-from tickle_core.params import Probes
+from tickle_core.params.probes import Probes
 from tickle_core.probes import linear, pooling, position
 
 

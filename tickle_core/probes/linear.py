@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from tickle_core import logistic
 from tickle_core.errors import TickleError
-from tickle_core.params import Probes
+from tickle_core.params.probes import Probes
 from tickle_core.probes import control
 from tickle_core.progress import progress
 from tickle_core.statistics import drawn, proportion

@@ -11,7 +11,8 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from tickle_core import fingerprint, params
+from tickle_core import fingerprint
+from tickle_core.params import reading
 
 # DVC's columns that are neither a param nor a number; which experiment it is stands above.
 ABOUT = ("Experiment", "rev", "typ", "parent", "Executor")
@@ -52,6 +53,6 @@ def _short(text: str) -> str:
 if __name__ == "__main__":
     stages = fingerprint.stage_names(Path())
     try:
-        print(compare(sys.stdin, params.read(), stages, shutil.get_terminal_size().columns))
+        print(compare(sys.stdin, reading.read(), stages, shutil.get_terminal_size().columns))
     except pd.errors.EmptyDataError:  # DVC has said why
         sys.exit(1)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tickle_core import params
 from tickle_core.datasets import image_set
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.errors import TickleError
+from tickle_core.params.schema import Params
 from tickle_core.results import read_json
 
 
@@ -32,7 +32,7 @@ class Context:
         Of the model.
     """
 
-    params: params.Params
+    params: Params
     data: Path
     metrics: Path
     images: ImageSet
@@ -92,7 +92,7 @@ class Context:
         }
 
 
-def read(data: Path, metrics: Path, checked: params.Params) -> Context:
+def read(data: Path, metrics: Path, checked: Params) -> Context:
     """Look at what the stages `dataset` and `model` left.
 
     Raises

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from tickle_core import params
 from tickle_core.models import folding
 from tickle_core.models.classifier import Classifier
+from tickle_core.params.features import Features
 from tickle_core.progress import progress
 from tickle_core.visualization import (
     ascent,
@@ -64,9 +64,7 @@ class Visualization:
     metrics: dict[str, Any]
 
 
-def visualize(
-    subject: Subject, section: params.Features, seed: int, directory: Path
-) -> Visualization:
+def visualize(subject: Subject, section: Features, seed: int, directory: Path) -> Visualization:
     """Make pictures of the units that `section` asks for, and hold them against natural images.
 
     As many random units are treated alike. Scores are those of the pictures as they are saved:

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from tickle_core import params
 from tickle_core.models.classifier import Classifier
 from tickle_core.models.split import unwrap
 from tickle_core.models.tokens import to_tokens
+from tickle_core.params.features import Features
 from tickle_core.progress import progress
 from tickle_core.visualization import penalties
 from tickle_core.visualization.families import OF_LOGITS
@@ -29,7 +29,7 @@ DOUBLINGS = 9  # of a start's contrast: black and white, by then
 Run = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
 
 
-def batches(objectives: Sequence[Objective], section: params.Features) -> list[list[int]]:
+def batches(objectives: Sequence[Objective], section: Features) -> list[list[int]]:
     """Which objectives are ascended together, as indices.
 
     What is read off the logits is kept apart, because only that needs the whole network. All
@@ -50,7 +50,7 @@ def maximize(
     readout: Readout,
     scales: Sequence[float],
     canvas: Canvas,
-    section: params.Features,
+    section: Features,
     seed: int,
 ) -> np.ndarray:
     """Pictures of one batch of objectives.

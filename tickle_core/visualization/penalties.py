@@ -3,12 +3,12 @@
 import torch
 from torch.nn import functional as F
 
-from tickle_core import params
+from tickle_core.params.features import Features
 
 GREY = 0.5
 
 
-def total(pictures: torch.Tensor, patches: torch.Tensor, section: params.Features) -> torch.Tensor:
+def total(pictures: torch.Tensor, patches: torch.Tensor, section: Features) -> torch.Tensor:
     """R(x) = l2 * L2(x) + total_variation * TV(x) + diversity * similarity, of each picture: (n,).
 
     Parameters

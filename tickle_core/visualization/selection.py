@@ -3,15 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from tickle_core import params
 from tickle_core.activations.store import ActivationStore
 from tickle_core.dictionaries import telling
+from tickle_core.params.features import Features
 from tickle_core.visualization.objectives import Objective
 
 
-def select(
-    store: ActivationStore, latents: pd.DataFrame, section: params.Features
-) -> list[Objective]:
+def select(store: ActivationStore, latents: pd.DataFrame, section: Features) -> list[Objective]:
     """The objectives that a section of params asks for, or as many as there are.
 
     Channels by the variance of their pooled activations over test images; neurons are the same

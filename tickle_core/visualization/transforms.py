@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from tickle_core import params
+from tickle_core.params.features import Features
 
 GREY = 0.5
 DRAWS = 4  # numbers per picture and step: shift down, shift to the right, zoom, rotation
@@ -30,9 +30,7 @@ def draw(randomness: Sequence[np.random.Generator], steps: int) -> torch.Tensor:
     return torch.from_numpy(drawn).float()
 
 
-def transform(
-    pictures: torch.Tensor, section: params.Features, drawn: torch.Tensor
-) -> torch.Tensor:
+def transform(pictures: torch.Tensor, section: Features, drawn: torch.Tensor) -> torch.Tensor:
     """Pad, zoom, rotate and shift each picture by its own numbers.
 
     Padding puts a grey border of `pad` times the side around the picture and shrinks both to the

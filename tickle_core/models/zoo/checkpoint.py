@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tickle_core import params
 from tickle_core.models.architectures import import_architecture, torchvision_architecture
 from tickle_core.models.zoo import timm, torchvision, weight_files
 from tickle_core.models.zoo.entry import Entry
+from tickle_core.params.model import Checkpoint
 
 
-def describe(section: params.Checkpoint, class_names: Sequence[str]) -> Entry:
+def describe(section: Checkpoint, class_names: Sequence[str]) -> Entry:
     """The entry of a local checkpoint; it has the given classes where params name none.
 
     Raises

@@ -4,7 +4,7 @@ from tickle_core.datasets.announced import Announced
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.models.zoo import checkpoint, efficientnet_lite0, timm, torchvision
 from tickle_core.models.zoo.entry import Entry
-from tickle_core.params import Model
+from tickle_core.params.model import Model
 
 
 def describe(section: Model, images: ImageSet | Announced) -> Entry:

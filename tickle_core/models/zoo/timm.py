@@ -7,15 +7,15 @@ from typing import Any
 
 import torch
 
-from tickle_core import params
 from tickle_core.datasets.image_set import Geometry
 from tickle_core.errors import TickleError
 from tickle_core.models.names import suggest
 from tickle_core.models.zoo import weight_files
 from tickle_core.models.zoo.entry import Entry
+from tickle_core.params.model import TimmModel
 
 
-def describe(section: params.TimmModel, class_names: Sequence[str]) -> Entry:
+def describe(section: TimmModel, class_names: Sequence[str]) -> Entry:
     """The entry of a timm model; with random weights it has the given classes.
 
     Raises

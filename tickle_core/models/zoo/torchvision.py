@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from tickle_core import params
 from tickle_core.datasets.image_set import Geometry
 from tickle_core.errors import TickleError
 from tickle_core.models.architectures import torchvision_architecture
@@ -15,9 +14,10 @@ from tickle_core.models.names import suggest
 from tickle_core.models.zoo import weight_files
 from tickle_core.models.zoo.entry import Entry
 from tickle_core.models.zoo.imagenet import imagenet_synsets
+from tickle_core.params.model import TorchvisionModel
 
 
-def describe(section: params.TorchvisionModel, class_names: Sequence[str]) -> Entry:
+def describe(section: TorchvisionModel, class_names: Sequence[str]) -> Entry:
     """The entry of a torchvision model; with random weights it has the given classes.
 
     Raises

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from tickle_core import params
 from tickle_core.dictionaries.telling import DENSE, MOST_EXCESS
+from tickle_core.params.sae import Sae
 from tickle_core.reporting.context import Context
 from tickle_core.reporting.kit.section import Latents, Section
 from tickle_core.reporting.kit.tables import number, percent
@@ -109,7 +109,7 @@ def _summary(layer: dict[str, Any]) -> str:
     return " ".join([description + spliced, *filter(None, also)])
 
 
-def _settings(settings: params.Sae) -> dict[str, Any]:
+def _settings(settings: Sae) -> dict[str, Any]:
     """The section of params.yaml, each layer and companion in a line of its own."""
     lines = {
         f"{group}.{name}": ", ".join(

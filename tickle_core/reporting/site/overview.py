@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from tickle_core import params
 from tickle_core.datasets.notes import notes
+from tickle_core.params.dataset import Dataset
 from tickle_core.reporting.context import Context
 from tickle_core.reporting.kit.headline import Headline
 from tickle_core.reporting.kit.tables import Column, Table, null_of
@@ -105,7 +105,7 @@ def _settings(context: Context) -> dict[str, Any]:
     return {"seed": checked.seed} | named
 
 
-def _source(dataset: params.Dataset) -> str:
+def _source(dataset: Dataset) -> str:
     return dataset.name if dataset.source == "torchvision" else DATASETS[dataset.source]
 
 

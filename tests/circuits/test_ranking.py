@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from small_layers import make_layer, random, random_latents
 
+from tests.circuits.small_layers import make_layer, random, random_latents
 from tickle_core.circuits import images as images_module
 from tickle_core.circuits.activity import KINDS, measure
 from tickle_core.circuits.effects import edited_logits, exact_effects

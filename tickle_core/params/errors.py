@@ -45,7 +45,7 @@ def explain(problem: dict[str, Any], schema: type[BaseModel]) -> str:
         return f"{where}: {message}" if where else message
     got = "" if isinstance(problem["input"], dict) else f", got {problem['input']!r}"
     message = problem["msg"][0].lower() + problem["msg"][1:]
-    return f"{where}: {message}{got}"
+    return f"{where}: {message}{got}{_meaning(problem['loc'], schema)}"
 
 
 def hint(name: str, valid: list[str]) -> str:
@@ -56,12 +56,42 @@ def hint(name: str, valid: list[str]) -> str:
 
 def _valid_names(place: tuple[Any, ...], schema: type[BaseModel]) -> list[str]:
     """The keys that the schema knows at a place."""
-    section: Any = schema
+    return list(_type_at(place, schema).model_fields)
+
+
+def _meaning(place: tuple[Any, ...], schema: type[BaseModel]) -> str:
+    """What the field at a place is, in brackets; "" where the place is none, but inside of one."""
+    block = _type_at(place[:-1], schema)
+    field = getattr(block, "model_fields", {}).get(place[-1])
+    if field is None or not field.description:
+        return ""
+    sentence = field.description.removesuffix(".")
+    return f" ({sentence[0].lower()}{sentence[1:]})"
+
+
+def _type_at(place: tuple[Any, ...], schema: type[BaseModel]) -> Any:
+    """The type of what stands at a place; None inside of a value that is no block."""
+    found: Any = schema
     for part in place:
-        choices = get_args(section)
-        if get_origin(section) is dict:
-            section = choices[1]
+        choices = get_args(found)
+        if get_origin(found) is dict:
+            found = choices[1]
             continue
-        members = {get_args(each.model_fields["source"].annotation)[0]: each for each in choices}
-        section = members.get(part) or section.model_fields[part].annotation
-    return list(section.model_fields)
+        members = {
+            get_args(each.model_fields["source"].annotation)[0]: each
+            for each in choices
+            if hasattr(each, "model_fields")
+        }
+        if part in members:
+            found = members[part]
+        elif part in getattr(found, "model_fields", {}):
+            found = _without_none(found.model_fields[part].annotation)
+        else:
+            return None
+    return found
+
+
+def _without_none(annotation: Any) -> Any:
+    """The type of a field that may be left out."""
+    choices = [each for each in get_args(annotation) if each is not type(None)]
+    return choices[0] if len(choices) == 1 and get_origin(annotation) is not dict else annotation

@@ -11,7 +11,6 @@ from PIL import Image
 from torch import nn
 from torchvision.models import VisionTransformer
 
-from tickle_core import params
 from tickle_core.activations.extraction import Target, extract
 from tickle_core.activations.store import open_store
 from tickle_core.datasets import image_set
@@ -19,6 +18,8 @@ from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.models.classifier import Classifier
 from tickle_core.models.layers import survey
 from tickle_core.models.small_resnet import SmallResNet
+from tickle_core.params.extract import Extract
+from tickle_core.params.features import Features
 from tickle_core.results import write_json
 from tickle_core.visualization import (
     analysis,
@@ -37,10 +38,8 @@ from tickle_core.visualization.judging import Subject
 from tickle_core.visualization.objectives import Objective, Readout
 
 COUNT, CLASSES, LATENTS = 120, 3, 24
-EXTRACT = params.Extract(
-    train_images=None, test_images=None, batch_size=16, dtype="float16", shard_mib=1
-)
-SECTION = params.Features(
+EXTRACT = Extract(train_images=None, test_images=None, batch_size=16, dtype="float16", shard_mib=1)
+SECTION = Features(
     parametrization="fourier",
     steps=3,
     learning_rate=0.05,

@@ -6,19 +6,27 @@ from pathlib import Path
 
 import pytest
 
-from tickle_core import params
 from tickle_core.errors import TickleError
+from tickle_core.params import reading
+from tickle_core.params.sae import Companion, SaeOfLayer
+from tickle_core.params.schema import Params
+from tickle_core.params.types import Block
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def values():
-    return params.read(ROOT / "params.yaml")
+    return reading.read(ROOT / "params.yaml")
 
 
 def test_the_default_is_valid(values):
-    assert params.parse(values).layers["late"] == "layer3"
+    assert reading.parse(values).layers["late"] == "layer3"
+
+
+def blocks(block=Block):
+    """All kinds of block that there are."""
+    return [each for kind in block.__subclasses__() for each in (kind, *blocks(kind))]
 
 
 def test_nothing_has_a_default():
@@ -26,29 +34,26 @@ def test_nothing_has_a_default():
 
     What a companion or a layer leaves out is as in the section: None there is no value.
     """
-    partial = (params.Companion, params.SaeOfLayer)
-
-    def fields(section):
-        for name, field in section.model_fields.items():
-            yield section, name, field
-
-    sections = [
-        params.Params,
-        *params.Section.__subclasses__(),
-        *params.Photographs.__subclasses__(),
+    partial = (Companion, SaeOfLayer)
+    with_default = [
+        f"{block.__name__}.{name}"
+        for block in blocks()
+        for name, field in block.model_fields.items()
+        if not field.is_required() and (block not in partial or field.default is not None)
     ]
-    without = [
-        f"{s.__name__}.{n}"
-        for section in sections
-        for s, n, f in fields(section)
-        if not f.is_required() and (s not in partial or f.default is not None)
-    ]
-    assert without == []
+    assert with_default == []
+
+
+@pytest.mark.parametrize("block", blocks(), ids=lambda block: block.__name__)
+def test_every_field_is_explained_in_a_sentence(block):
+    for name, field in block.model_fields.items():
+        sentence = field.description or ""
+        assert sentence.endswith(".") and "\n" not in sentence, name
 
 
 def assert_refused(values, *parts):
     with pytest.raises(TickleError) as caught:
-        params.parse(values)
+        reading.parse(values)
     message = str(caught.value)
     assert "\n" not in message
     for part in parts:
@@ -62,7 +67,7 @@ def assert_refused(values, *parts):
         ("sea", {}, ["unknown key 'sea'", "did you mean 'sae'?"]),
         ("dataset.foldr", "x", ["unknown key 'dataset.foldr'", "did you mean 'folder'?"]),
         ("sae.zzz", 3, ["unknown key 'sae.zzz'", "valid here", "latents"]),
-        ("sae.k", "8", ["sae.k", "integer", "'8'"]),
+        ("sae.k", "8", ["sae.k", "integer", "'8'", "(active latents per token: topk exactly"]),
         ("sae.k", 8.5, ["sae.k", "integer", "8.5"]),
         ("sae.k", 0, ["sae.k", "greater than 0"]),
         ("sae.k", -3, ["sae.k", "greater than 0", "-3"]),
@@ -91,7 +96,15 @@ def assert_refused(values, *parts):
             ["layers.late, companions.x", "k is 16"],
         ),
         ("sae.layers", {"late": {"companions": {"main": {}}}}, ["name is taken"]),
-        ("sae.companions", {"x": {"k": "4"}}, ["sae.companions.x.k", "integer", "'4'"]),
+        (
+            "sae.companions",
+            {"x": {"k": "4"}},
+            ["sae.companions.x.k", "integer", "'4' (active latents per token)"],
+        ),
+        ("sae.layers", {"late": {"latents": 0}}, ["sae.layers.late.latents", "(size of the dict"]),
+        ("dataset.folder", 3, ["dataset.folder", "string", "(where its four files lie"]),
+        ("probes.strengths", ["x"], ["probes.strengths.0", "number", "'x'"]),
+        ("report.latents", 25, ["report.latents is 25", "sae.heat_maps"]),
         ("sae.companions", {"x": {"seed": 1}}, ["unknown key 'sae.companions.x.seed'"]),
         ("sae.companions", {"x": {"variant": "top"}}, ["sae.companions.x.variant", "topk"]),
         (
@@ -150,9 +163,9 @@ def test_bad_values_are_refused(values, place, value, parts):
 
 def test_a_companion_may_have_more_latents_and_active_ones_than_the_main_sae(values):
     values["sae"]["companions"] = {"wide": {"latents": 6000, "k": 5000}, "same": {}}
-    companions = params.parse(values).sae.companions
+    companions = reading.parse(values).sae.companions
     assert companions["wide"].k == 5000
-    assert companions["same"] == params.Companion()
+    assert companions["same"] == Companion()
 
 
 def test_a_missing_section_is_named(values):
@@ -180,7 +193,7 @@ def test_bad_yaml_is_refused_with_its_line(tmp_path, text, parts):
     path = tmp_path / "params.yaml"
     path.write_text(text)
     with pytest.raises(TickleError) as caught:
-        params.read(path)
+        reading.read(path)
     assert "\n" not in str(caught.value)
     for part in parts:
         assert part in str(caught.value)
@@ -188,19 +201,19 @@ def test_bad_yaml_is_refused_with_its_line(tmp_path, text, parts):
 
 def test_a_missing_file_says_what_to_do(tmp_path):
     with pytest.raises(TickleError, match="missing: run from"):
-        params.read(tmp_path / "params.yaml")
+        reading.read(tmp_path / "params.yaml")
 
 
 def test_lookup_follows_dots(values):
-    assert params.lookup(values, "sae.k") == values["sae"]["k"]
-    assert params.lookup(values, "layers.late") == "layer3"
-    assert params.lookup(values, "sae.none.of.this") is None
+    assert reading.lookup(values, "sae.k") == values["sae"]["k"]
+    assert reading.lookup(values, "layers.late") == "layer3"
+    assert reading.lookup(values, "sae.none.of.this") is None
 
 
 def test_every_knob_is_explained():
-    """Each section of the default file carries a comment banner with its name."""
+    """Each block of the default file carries a comment banner with its name."""
     text = (ROOT / "params.yaml").read_text()
-    for section in set(params.Params.model_fields) - {"seed", "device"}:
+    for section in set(Params.model_fields) - {"seed", "device"}:
         assert re.search(rf"^# {section}: \w", text, re.MULTILINE), section
 
 
@@ -209,7 +222,7 @@ def test_an_unknown_source_is_answered_with_the_nearest(values):
     with pytest.raises(
         TickleError, match=r"model.source is 'torchvison'; did you mean 'torchvision'"
     ):
-        params.parse(values)
+        reading.parse(values)
 
 
 def test_mappings_come_in_the_order_of_their_keys(values):
@@ -218,6 +231,6 @@ def test_mappings_come_in_the_order_of_their_keys(values):
     turned["layers"] = {key: values["layers"][key] for key in reversed(values["layers"])}
     companions = values["sae"]["companions"]
     turned["sae"] = values["sae"] | {"companions": dict(reversed(companions.items()))}
-    one, two = params.parse(values), params.parse(turned)
+    one, two = reading.parse(values), reading.parse(turned)
     assert one.model_dump_json() == two.model_dump_json()
     assert list(two.layers) == sorted(values["layers"])

@@ -7,9 +7,9 @@ import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from tickle_core import params
 from tickle_core.dictionaries import directions, stream, training
 from tickle_core.dictionaries.recipe import FROZEN, MAIN, PERMUTED, of_layer, recipes
+from tickle_core.params.sae import SaeOfLayer
 
 VARIANTS = ["topk", "batchtopk", "relu", "jumprelu", "matryoshka"]
 
@@ -128,7 +128,7 @@ def test_a_companion_differs_in_what_it_says_alone(section):
 
 
 def test_a_layer_may_have_fewer_seeds_and_no_companions(section):
-    layers = {"plain": params.SaeOfLayer(seeds=1, companions={})}
+    layers = {"plain": SaeOfLayer(seeds=1, companions={})}
     both = section(layers=layers, seeds=3, companions={"k1": {"k": 1}})
     plain, other = (recipes(of_layer(both, alias), 0) for alias in ("plain", "other"))
     assert set(plain) == {MAIN, PERMUTED, FROZEN}
@@ -136,7 +136,7 @@ def test_a_layer_may_have_fewer_seeds_and_no_companions(section):
 
 
 def test_a_layer_has_its_own_latents_and_k(section):
-    layers = {"wide": params.SaeOfLayer(latents=500), "sparse": params.SaeOfLayer(k=1)}
+    layers = {"wide": SaeOfLayer(latents=500), "sparse": SaeOfLayer(k=1)}
     both = section(layers=layers, companions={"k1": {"k": 1}})
     found = {alias: recipes(of_layer(both, alias), 0) for alias in ("wide", "sparse", "other")}
     sizes = {alias: (made[MAIN].latents, made[MAIN].k) for alias, made in found.items()}

@@ -5,7 +5,6 @@ import pytest
 import torch
 from sklearn.metrics import explained_variance_score
 
-from tickle_core import params
 from tickle_core.activations.extraction import Target, extract
 from tickle_core.activations.store import open_store
 from tickle_core.datasets import image_set
@@ -17,13 +16,12 @@ from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.models import splicing
 from tickle_core.models.assembly import assemble
 from tickle_core.models.zoo.registry import small_resnet
+from tickle_core.params.extract import Extract
 
 COUNT = 96
 # The second is no clean cut: its input reaches the logits beside it.
 LAYERS = ("layer2", "layer2.0.conv1")
-EXTRACT = params.Extract(
-    train_images=None, test_images=None, batch_size=16, dtype="float32", shard_mib=1
-)
+EXTRACT = Extract(train_images=None, test_images=None, batch_size=16, dtype="float32", shard_mib=1)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from tickle_core import logistic
 from tickle_core.errors import TickleError
-from tickle_core.params import Probes
+from tickle_core.params.probes import Probes
 from tickle_core.probes import control, linear
 from tickle_core.probes.linear import Examples
 from tickle_core.statistics import drawn

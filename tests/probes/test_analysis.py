@@ -7,7 +7,7 @@ from tickle_core.activations import writer
 from tickle_core.activations.store import open_store
 from tickle_core.datasets import image_set
 from tickle_core.datasets.image_set import ImageSet
-from tickle_core.params import Probes
+from tickle_core.params.probes import Probes
 from tickle_core.probes import analysis, pooling
 
 CHANNELS = 5

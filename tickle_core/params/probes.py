@@ -1,0 +1,24 @@
+"""The block `probes`: linear probes and their controls."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from tickle_core.params.types import Block, Positive, PositiveReal, Share
+
+
+class Probes(Block):
+    """Linear probes and their controls."""
+
+    train_images: Positive
+    """Images that probes learn from, at most: bounds memory and time."""
+    strengths: Annotated[list[PositiveReal], Field(min_length=1)]
+    """Inverse regularisations C to choose from, on a part of the train images."""
+    validation_share: Share
+    """That part."""
+    control_clusters: Annotated[int, Field(ge=2)]
+    """Clusters of images that get random labels in a control task."""
+    control_draws: Annotated[int, Field(ge=2)]
+    """Control tasks: clusters and their labels drawn anew."""
+    shuffles: Positive
+    """Fits to shuffled labels behind the chance level."""

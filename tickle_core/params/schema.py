@@ -1,0 +1,57 @@
+"""The schema of params.yaml: what may stand there, and what is refused before any work.
+
+Types are strict (no "8" for 8, no true for 1) and every key must be known, so a typing error is
+an error and not a silently ignored line. Nothing has a default: every value comes from the file,
+where DVC tracks it.
+"""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from tickle_core.params import cross_checks
+from tickle_core.params.circuits import Circuits
+from tickle_core.params.dataset import Dataset
+from tickle_core.params.dimension import Dimension
+from tickle_core.params.extract import Extract
+from tickle_core.params.features import Features
+from tickle_core.params.model import Model
+from tickle_core.params.probes import Probes
+from tickle_core.params.report import Report
+from tickle_core.params.sae import Sae
+from tickle_core.params.types import Alias, Block, Device, ModulePath, Seed
+
+
+class Params(Block):
+    """All of params.yaml."""
+
+    seed: Seed
+    """Of every random draw in every stage."""
+    device: Device
+    """Where the network runs: auto is CUDA, then MPS, then CPU."""
+    dataset: Dataset
+    """The images."""
+    model: Model
+    """The network under study."""
+    layers: Annotated[dict[Alias, ModulePath], Field(min_length=1)]
+    """Module path in the model by alias: everything below runs once per layer."""
+    extract: Extract
+    """Activations into the store."""
+    sae: Sae
+    """Sparse autoencoders of one layer."""
+    probes: Probes
+    """Linear classifiers on pooled activations, and at every position."""
+    features: Features
+    """Pictures of what a unit wants."""
+    circuits: Circuits
+    """What causes the prediction."""
+    dimension: Dimension
+    """PCA intrinsic dimension."""
+    report: Report
+    """What to show."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Params":
+        for problem in cross_checks.problems(self):
+            raise ValueError(problem)
+        return self
