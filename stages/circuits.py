@@ -8,15 +8,12 @@ from tickle_core.circuits import analysis
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.dictionaries import sae, stream
 from tickle_core.models import classifier, splicing
-from tickle_core.results import write_json
 
 
-def main(run: stage.Run) -> None:
+def main(run: stage.LayerRun) -> None:
     section, seed = run.params.circuits, run.params.seed
     store = open_store(Path(f"data/activations/{run.alias}.zarr"))
-    device = devices.prepare(run.params.device)
-    # The sparse products and float64 are missing on MPS.
-    device = devices.prepare("cpu") if device.type == "mps" else device
+    device = devices.prepare(run.params.device, double=True)
     model = classifier.load(Path("data/model"), device)
     splice = splicing.splice(
         model, ImageSet.open(Path("data/dataset")), run.params.layers[run.alias]
@@ -29,8 +26,8 @@ def main(run: stage.Run) -> None:
     out = run.output_directory(f"data/circuits/{run.alias}")
     for name, table in found.tables.items():
         table.to_parquet(out / f"{name}.parquet", index=False)
-    write_json(run.output(f"reports/metrics/circuits/{run.alias}.json"), found.metrics)
+    run.write_metrics(found.metrics)
 
 
 if __name__ == "__main__":
-    stage.enter("circuits", main, per_layer=True)
+    stage.enter_layer("circuits", main)

@@ -6,10 +6,9 @@ from tickle_core import stage
 from tickle_core.activations.store import ActivationStore, open_store
 from tickle_core.geometry import dimension
 from tickle_core.geometry.moments import assign_blocks
-from tickle_core.results import write_json
 
 
-def main(run: stage.Run) -> None:
+def main(run: stage.LayerRun) -> None:
     section, seed = run.params.dimension, run.params.seed
     store = open_store(Path(f"data/activations/{run.alias}.zarr"))
     rows = store.test_rows
@@ -20,7 +19,7 @@ def main(run: stage.Run) -> None:
         section,
         seed,
     )
-    write_json(run.output(f"reports/metrics/dimension/{run.alias}.json"), found.metrics)
+    run.write_metrics(found.metrics)
     out = run.output_directory(f"data/dimension/{run.alias}")
     for name in ("spectrum", "classes", "any_class"):
         getattr(found, name).to_parquet(out / f"{name}.parquet", index=False)
@@ -35,4 +34,4 @@ def tokens_by_block(store: ActivationStore, blocks):
 
 
 if __name__ == "__main__":
-    stage.enter("dimension", main, per_layer=True)
+    stage.enter_layer("dimension", main)

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from tickle_core import devices, stage
+from tickle_core import devices, hashing, stage
 from tickle_core.activations import scratch
 from tickle_core.activations.extraction import Target, extract
 from tickle_core.datasets import image_set
 from tickle_core.models import classifier
 
 
-def main(run: stage.Run) -> None:
+def main(run: stage.LayerRun) -> None:
     section, seed = run.params.extract, run.params.seed
     model = classifier.load(Path("data/model"), devices.prepare(run.params.device))
     classifier.require_layers(run.params.layers, list(model.card["layers"]))
@@ -21,7 +21,7 @@ def main(run: stage.Run) -> None:
         image_set.draw(images.table, "test", section.test_images, seed),
     )
     inputs = [run.code, str(seed), str(model.device), section.model_dump_json()]
-    inputs += [scratch.file_hash(path) for path in INPUT_FILES]
+    inputs += [hashing.of_file(path) for path in INPUT_FILES]
     # The other layers ride along unless they are published; this one's result is the same
     # with or without them.
     keys = {alias: scratch.key([*inputs, path]) for alias, path in run.params.layers.items()}
@@ -42,4 +42,4 @@ INPUT_FILES = (
 )
 
 if __name__ == "__main__":
-    stage.enter("extract", main, per_layer=True)
+    stage.enter_layer("extract", main)

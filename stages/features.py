@@ -1,21 +1,19 @@
 """Make pictures of what one layer's units want, and hold them against natural images."""
 
-import shutil
 from pathlib import Path
 
 import pandas as pd
 
-from tickle_core import devices, stage
+from tickle_core import devices, hashing, stage
 from tickle_core.activations.store import open_store
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.dictionaries import sae
 from tickle_core.models import classifier
-from tickle_core.results import write_json
-from tickle_core.visualization import analysis, scratch
+from tickle_core.visualization import analysis
 from tickle_core.visualization.judging import Subject
 
 
-def main(run: stage.Run) -> None:
+def main(run: stage.LayerRun) -> None:
     section, seed = run.params.features, run.params.seed
     model, dictionary = Path("data/model"), Path(f"data/sae/{run.alias}")
     module = run.params.layers[run.alias]
@@ -27,23 +25,19 @@ def main(run: stage.Run) -> None:
         sae=sae.load(dictionary),
         latents=pd.read_parquet(dictionary / "latents.parquet"),
     )
-    device = str(subject.classifier.device)
-    kept = scratch.folder(
-        subject.store,
-        [run.code, str(seed), device, module, section.model_dump_json()],
-        [
-            model / classifier.WEIGHTS,
-            model / classifier.CARD,
-            dictionary / sae.WEIGHTS,
-            dictionary / "latents.parquet",
-            Path("data/dataset/table.parquet"),
-        ],
+    scratch = run.scratch(
+        str(subject.classifier.device),
+        {
+            f"data/activations/{run.alias}.zarr": subject.store.content(),
+            "data/dataset": [hashing.of_file(Path("data/dataset/table.parquet"))],
+            "data/model": hashing.of_folder(model),
+            str(dictionary): hashing.of_folder(dictionary),
+        },
     )
-    found = analysis.visualize(subject, section, seed, kept)
+    found = analysis.visualize(subject, section, seed, scratch)
     analysis.save(found, run.output_directory(f"data/features/{run.alias}"))
-    write_json(run.output(f"reports/metrics/features/{run.alias}.json"), found.metrics)
-    shutil.rmtree(kept)
+    run.write_metrics(found.metrics)
 
 
 if __name__ == "__main__":
-    stage.enter("features", main, per_layer=True)
+    stage.enter_layer("features", main)

@@ -17,7 +17,6 @@ from tickle_core.models.judging import judge
 from tickle_core.models.stand_in import stand_in
 from tickle_core.models.zoo import registry
 from tickle_core.params import reading
-from tickle_core.results import write_json
 
 
 def main(run: stage.Run) -> None:
@@ -35,7 +34,7 @@ def main(run: stage.Run) -> None:
     measured = {"layers": linearity.measure(model, images)}
     model = dataclasses.replace(model, card=model.card | accuracies | measured)
     classifier.save(model, run.output_directory("data/model"))
-    write_json(run.output("reports/metrics/model.json"), accuracies)
+    run.write_metrics(accuracies)
 
 
 def list_layers() -> None:

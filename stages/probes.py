@@ -6,18 +6,17 @@ from tickle_core import stage
 from tickle_core.activations.store import open_store
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.probes import analysis
-from tickle_core.results import write_json
 
 
-def main(run: stage.Run) -> None:
+def main(run: stage.LayerRun) -> None:
     store = open_store(Path(f"data/activations/{run.alias}.zarr"))
     images = ImageSet.open(Path("data/dataset"))
     found = analysis.analyse(store, images, run.params.probes, run.params.seed)
-    write_json(run.output(f"reports/metrics/probes/{run.alias}.json"), found.metrics)
+    run.write_metrics(found.metrics)
     out = run.output_directory(f"data/probes/{run.alias}")
     for name, table in found.tables.items():
         table.to_parquet(out / f"{name}.parquet", index=False)
 
 
 if __name__ == "__main__":
-    stage.enter("probes", main, per_layer=True)
+    stage.enter_layer("probes", main)

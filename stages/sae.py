@@ -1,13 +1,11 @@
 """Train sparse autoencoders on one layer and judge them on held-out images."""
 
-import shutil
 from pathlib import Path
 
 from tickle_core import devices, stage
 from tickle_core.activations.store import open_store
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.dictionaries import (
-    checkpoint,
     evaluation,
     recipe,
     sae,
@@ -15,15 +13,12 @@ from tickle_core.dictionaries import (
     training,
 )
 from tickle_core.models import classifier, splicing
-from tickle_core.results import write_json
 
 
-def main(run: stage.Run) -> None:
+def main(run: stage.LayerRun) -> None:
     section, seed = recipe.of_layer(run.params.sae, run.alias), run.params.seed
     store = open_store(Path(f"data/activations/{run.alias}.zarr"))
-    device = devices.prepare(run.params.device)
-    # The sparse products and float64 are missing on MPS.
-    device = devices.prepare("cpu") if device.type == "mps" else device
+    device = devices.prepare(run.params.device, double=True)
     model = classifier.load(Path("data/model"), device)
     module = run.params.layers[run.alias]
     splice = splicing.splice(model, ImageSet.open(Path("data/dataset")), module)
@@ -32,8 +27,14 @@ def main(run: stage.Run) -> None:
     held_out, rows = stream.hold_out(store, seed)
     most = max(each.latents for each in recipes.values())
     sample = stream.sample_tokens(store, rows, most, seed).to(device)
-    scratch = checkpoint.folder(
-        store, [run.code, str(seed), str(device), section.model_dump_json()]
+    scratch = run.scratch(
+        str(device),
+        {
+            f"data/activations/{run.alias}.zarr": store.content(),
+            # Training sees neither; what the outputs say of them is worked out after it.
+            "data/dataset": [],
+            "data/model": [],
+        },
     )
     trained = training.train(store, rows, sample, held_out, recipes, section, seed, scratch)
     top, mapped = section.top_images, section.heat_maps
@@ -49,9 +50,8 @@ def main(run: stage.Run) -> None:
     judged.activations.to_parquet(out / "activations.parquet", index=False)
     judged.pca.to_parquet(out / "pca.parquet", index=False)
     judged.sparse_probing.to_parquet(out / "sparse_probing.parquet", index=False)
-    write_json(run.output(f"reports/metrics/sae/{run.alias}.json"), judged.metrics)
-    shutil.rmtree(scratch)
+    run.write_metrics(judged.metrics)
 
 
 if __name__ == "__main__":
-    stage.enter("sae", main, per_layer=True)
+    stage.enter_layer("sae", main)

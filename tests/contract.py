@@ -104,7 +104,7 @@ def _walk(content: Any, path: str, in_null: bool) -> Iterator[Fault]:
     if estimate:
         yield from _of_estimate(content, path, in_null)
     for key, each in content.items():
-        if (estimate and key in OWN) or key == "recipe":
+        if (estimate and key in OWN) or key in ("recipe", "params"):
             continue
         a_number = isinstance(each, int | float)
         if a_number and (key in SETTINGS or (estimate and key == "null")):

@@ -10,6 +10,7 @@ import pytest
 
 from tests.patience import PATIENCE
 from tickle_core import results
+from tickle_core.params import reading
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,6 +22,8 @@ stages:
     params:
       - seed
       - sae
+    deps:
+      - data/model
 """
 STAGE = """
 from pathlib import Path
@@ -31,7 +34,7 @@ def main(run):
     out.write_text(f"seed {{run.params.seed}}")
     {body}
 
-stage.enter("try", main, per_layer={per_layer})
+stage.{enter}("try", main)
 """
 
 
@@ -46,7 +49,8 @@ def project(tmp_path):
 
 
 def run(project, body="pass", *arguments, per_layer=False, **environment):
-    text = textwrap.dedent(STAGE).format(body=body, per_layer=per_layer)
+    enter = "enter_layer" if per_layer else "enter"
+    text = textwrap.dedent(STAGE).format(body=body, enter=enter)
     (project / "stages" / "try.py").write_text(text)
     return subprocess.run(
         [sys.executable, "-m", "stages.try", *arguments],
@@ -157,6 +161,58 @@ def test_aliases_are_checked(project):
     missing = run(project, per_layer=True)
     assert missing.returncode == 2
     assert "one of: early, late, middle" in run(project, "pass", "-h", per_layer=True).stdout
+
+
+def test_metrics_say_what_params_they_come_from(project):
+    finished = run(project, "run.write_metrics(dict(found=1))")
+    assert finished.returncode == 0, finished.stderr
+    metrics = json.loads((project / "reports/metrics/try.json").read_text())
+    tracked = reading.read(project / "params.yaml")
+    assert metrics == {"found": 1, "params": {"seed": 0, "sae": tracked["sae"]}}
+
+
+def test_metrics_of_a_layer_lie_in_a_folder(project):
+    assert run(project, "run.write_metrics(dict())", "late", per_layer=True).returncode == 0
+    assert (project / "reports/metrics/try/late.json").is_file()
+
+
+UNFINISHED = """
+    folder = run.scratch("cpu", {"data/model": ["CONTENT"]})
+    print(len(list(folder.iterdir())))
+    (folder / "part").touch()
+    raise TickleError("killed")"""
+
+
+def found_again(project, content="a"):
+    """How many parts an unfinished run finds of those before it."""
+    body = "from tickle_core.errors import TickleError" + UNFINISHED.replace("CONTENT", content)
+    finished = run(project, body)
+    assert "error in try: killed" in finished.stderr, finished.stderr
+    return int(finished.stdout)
+
+
+def test_unfinished_work_is_found_again_by_what_decides_it(project):
+    assert found_again(project) == 0
+    assert found_again(project) == 1
+    assert found_again(project, content="b") == 0  # the dependency holds something else
+    edit(project, "  k: 8 ", "  k: 6 ")  # a tracked param
+    assert found_again(project) == 0
+    edit(project, "  k: 6 ", "  k: 8 ")
+    edit(project, "epochs: 2", "epochs: 3")  # one that is not tracked
+    assert found_again(project) == 1
+
+
+def test_scratch_goes_when_the_outputs_are_published(project):
+    body = """
+    folder = run.scratch("cpu", {"data/model": []})
+    (folder / "part").touch()"""
+    assert run(project, body).returncode == 0
+    assert list((project / ".cache/unfinished/try").iterdir()) == []
+
+
+def test_a_forgotten_dependency_cannot_be_taken_up(project):
+    finished = run(project, 'run.scratch("cpu", dict())')
+    assert "ValueError: try depends on ['data/model'], not on []" in finished.stderr
 
 
 def test_a_full_disk_is_told_in_words(project):

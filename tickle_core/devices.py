@@ -13,10 +13,11 @@ NEVER_TRIM = 2**31 - 1
 MMAP_NOTHING = 32 * 2**20  # the largest value that it takes
 
 
-def prepare(device: str) -> torch.device:
+def prepare(device: str, double: bool = False) -> torch.device:
     """Resolve `auto` (CUDA, then MPS, then CPU) and ask torch for deterministic kernels.
 
-    On the CPU the kernels that are used here are deterministic as they are, and asking would
+    Where `double` precision or sparse products are needed, which MPS lacks, the CPU stands in for
+    it. On the CPU the kernels that are used here are deterministic as they are, and asking would
     import torch's compiler, which takes longer than all other imports together.
 
     Raises
@@ -30,6 +31,8 @@ def prepare(device: str) -> torch.device:
         device == "mps" and not torch.backends.mps.is_available()
     ):
         raise TickleError(f"device is {device}, which torch does not find here; auto takes what is")
+    if double and device == "mps":
+        device = "cpu"
     _keep_freed_memory()
     if device != "cpu":
         torch.use_deterministic_algorithms(True, warn_only=True)

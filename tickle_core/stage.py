@@ -15,18 +15,19 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from filelock import FileLock, Timeout
 from ruamel.yaml import YAML
 
-from tickle_core import fingerprint
+from tickle_core import fingerprint, hashing
 from tickle_core.errors import TickleError
 from tickle_core.params import reading
 from tickle_core.params.schema import Params
+from tickle_core.results import write_json
 
 CACHE = Path(".cache")
 CODE_FILE = Path("data/code.json")
@@ -34,26 +35,37 @@ CODE_FILE = Path("data/code.json")
 LOCK_SECONDS = 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """One execution of one stage.
 
     Attributes
     ----------
-    stage, alias
-        Name of the stage, and of the layer for stages that run once per layer (else None).
+    stage
+        Its name.
     params
         All of params.yaml, checked. A stage reads only what dvc.yaml says that it tracks.
+    tracked
+        What it tracks, by dotted key, as the file has it.
+    dependencies
+        Paths that dvc.yaml declares.
     code
         Fingerprint of the stage's code.
     """
 
     stage: str
-    alias: str | None
     params: Params
+    tracked: dict[str, Any]
+    dependencies: list[str]
     code: str
     _staged: dict[Path, Path] = field(default_factory=dict)
     _adopted: dict[Path, Path] = field(default_factory=dict)
+    _scratch: list[Path] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """As DVC has it."""
+        return self.stage
 
     def output(self, path: str) -> Path:
         """Where to write the output whose place is `path`; it moves there at the end.
@@ -78,15 +90,73 @@ class Run:
         staged.mkdir()
         return staged
 
+    def write_metrics(self, metrics: dict[str, Any]) -> None:
+        """Write the metrics file of the stage, with the params that it comes from.
 
-def enter(stage: str, main: Callable[[Run], None], *, per_layer: bool = False) -> None:
-    """Run a stage: `python -m stages.<stage> [alias]`. Does not return.
+        Raises
+        ------
+        ValueError
+            If a number is infinite or not a number.
+        """
+        path = Path("reports/metrics", *self.name.split("@")).with_suffix(".json")
+        write_json(self.output(str(path)), metrics | {"params": self.tracked})
+
+    def scratch(self, device: str, contents: Mapping[str, Sequence[str]]) -> Path:
+        """A folder for unfinished work: it goes when the outputs are published.
+
+        A run that was killed finds it again, as it is named by all that decides the result: code,
+        tracked params, device, and what the dependencies hold.
+
+        Parameters
+        ----------
+        contents
+            Hashes of what is used of each dependency, by its path in dvc.yaml.
+
+        Raises
+        ------
+        ValueError
+            If a dependency is left out: work on an older one would be taken for its own.
+        """
+        if contents.keys() != set(self.dependencies):
+            raise ValueError(f"{self.name} depends on {self.dependencies}, not on {[*contents]}")
+        tracked = json.dumps(self.tracked, sort_keys=True)
+        inputs = [f"{path}: {','.join(contents[path])}" for path in sorted(contents)]
+        key = hashing.of_texts([self.name, self.code, device, tracked, *inputs])
+        path = CACHE / "unfinished" / self.name / key
+        path.mkdir(parents=True, exist_ok=True)
+        self._scratch.append(path)
+        return path
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerRun(Run):
+    """One execution of a stage that runs once per layer; `alias` is that of the layer."""
+
+    alias: str
+
+    @property
+    def name(self) -> str:
+        """As DVC has it."""
+        return f"{self.stage}@{self.alias}"
+
+
+def enter(stage: str, main: Callable[[Run], None]) -> None:
+    """Run a stage: `python -m stages.<stage>`. Does not return.
 
     Exits with 0 when the outputs are in place, with 1 after a one-line message when something is
     wrong that the user can mend.
     """
+    _leave(stage, lambda: _enter(stage, main, per_layer=False))
+
+
+def enter_layer(stage: str, main: Callable[[LayerRun], None]) -> None:
+    """The same for a stage that runs once per layer: `python -m stages.<stage> <alias>`."""
+    _leave(stage, lambda: _enter(stage, main, per_layer=True))
+
+
+def _leave(stage: str, work: Callable[[], None]) -> NoReturn:
     try:
-        _enter(stage, main, per_layer)
+        work()
     except TickleError as error:
         sys.exit(f"error in {stage}: {error}")
     except OSError as error:
@@ -101,26 +171,34 @@ def enter(stage: str, main: Callable[[Run], None], *, per_layer: bool = False) -
     sys.exit(0)
 
 
-def _enter(stage: str, main: Callable[[Run], None], per_layer: bool) -> None:
+def _enter(stage: str, main: Callable[[Any], None], per_layer: bool) -> None:
     values = reading.read()
     checked = reading.parse(values)
     alias = _alias(stage, checked, per_layer)
-    name = f"{stage}@{alias}" if alias else stage
     _seed(checked.seed)
     before = _snapshot(stage, alias, values)
     _require_current_code(stage, before["code"])
-    run = Run(stage, alias, checked, before["code"])
+    common = {
+        "stage": stage,
+        "params": checked,
+        "tracked": before["params"],
+        "dependencies": _declared(stage, alias, "deps"),
+        "code": before["code"],
+    }
+    run = Run(**common) if alias is None else LayerRun(**common, alias=alias)
     started = time.monotonic()
-    with _Locked(name):
+    with _Locked(run.name):
         try:
             main(run)
-            _require_unchanged(name, before, stage, alias)
+            _require_unchanged(run.name, before, stage, alias)
             for final, staged in (run._staged | run._adopted).items():
                 _publish(staged, final)
+            for folder in run._scratch:
+                remove(folder)
         finally:
             for staged in run._staged.values():
                 remove(staged)
-    _log(name, time.monotonic() - started)
+    _log(run.name, time.monotonic() - started)
 
 
 def _alias(stage: str, checked: Params, per_layer: bool) -> str | None:
@@ -152,9 +230,14 @@ def _snapshot(stage: str, alias: str | None, values: dict[str, Any]) -> dict[str
 
 def tracked_keys(stage: str, alias: str | None) -> list[str]:
     """The keys of params.yaml that dvc.yaml tracks for a stage."""
+    return _declared(stage, alias, "params")
+
+
+def _declared(stage: str, alias: str | None, what: str) -> list[str]:
+    """The plain entries of a list in a stage's definition in dvc.yaml."""
     pipeline = YAML(typ="safe", pure=True).load(Path("dvc.yaml").read_text(encoding="utf-8"))
     definition = pipeline["stages"][stage]
-    entries = definition.get("do", definition).get("params", [])
+    entries = definition.get("do", definition).get(what, [])
     return [entry.replace("${key}", alias or "") for entry in entries if isinstance(entry, str)]
 
 

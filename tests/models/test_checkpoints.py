@@ -4,9 +4,9 @@ import pickle
 
 import pytest
 import torch
-from networks import Plain
 from safetensors.torch import save_file
 
+from tests.models.networks import Plain
 from tickle_core.errors import TickleError
 from tickle_core.models.assembly import assemble
 from tickle_core.models.zoo import registry

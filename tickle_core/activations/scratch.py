@@ -5,36 +5,20 @@ own, and a store that another layer's stage filled along the way is found by the
 publishes it.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
 
+from tickle_core import hashing
+
 FOLDER = Path(".cache/activations")
 
 
 def key(inputs: Sequence[str]) -> str:
     """Hash of the inputs of one store."""
-    return hashlib.sha256("\0".join(inputs).encode()).hexdigest()[:32]
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def content(published: Path) -> list[str]:
-    """Hashes that tell what a published store holds.
-
-    They are of the columns and the attributes: pooled activations and logits come from the same
-    pass as the tokens, and are a small part of them.
-    """
-    parts = [published / name for name in ("image_ids", "is_test", "logits", "pooled")]
-    files = sorted(file for part in parts for file in part.iterdir())
-    return [file_hash(file) for file in [*files, published / "tokens" / "zarr.json"]]
+    return hashing.of_texts(inputs)
 
 
 def store(store_key: str) -> Path:

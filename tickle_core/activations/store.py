@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import zarr
 
-from tickle_core import arrays
+from tickle_core import arrays, hashing
 from tickle_core.errors import TickleError
 
 STORED_AS = {"float16": "float16", "bfloat16": "uint16", "float32": "float32"}
@@ -92,6 +92,16 @@ class ActivationStore:
         """
         array = arrays.open_complete(self.path / name)
         yield from _blocks(array, rows)
+
+    def content(self) -> list[str]:
+        """Hashes that tell what the store holds.
+
+        They are of the columns and the attributes: pooled activations and logits come from the
+        same pass as the tokens, and are a small part of them.
+        """
+        parts = [self.path / name for name in ("image_ids", "is_test", "logits", "pooled")]
+        files = sorted(file for part in parts for file in part.iterdir())
+        return [hashing.of_file(file) for file in [*files, self.path / "tokens" / "zarr.json"]]
 
     def decode(self, stored: np.ndarray) -> np.ndarray:
         """Stored tokens as floats: float16 and float32 unchanged, bfloat16 widened to float32."""

@@ -1,29 +1,11 @@
-"""Where an unfinished training lives: a folder named by a hash of everything that decides it."""
+"""An unfinished training on disk."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from tickle_core.activations import scratch
-from tickle_core.activations.store import ActivationStore
-
-FOLDER = Path(".cache/sae")
 FILE = "checkpoint.pt"
-
-
-def folder(store: ActivationStore, inputs: Sequence[str]) -> Path:
-    """The folder of a training on a store, made if need be.
-
-    Parameters
-    ----------
-    inputs
-        What decides the result besides the store's content.
-    """
-    path = FOLDER / scratch.key([*inputs, *scratch.content(store.path)])
-    path.mkdir(parents=True, exist_ok=True)
-    return path
 
 
 def save(directory: Path, state: dict[str, Any]) -> None:

@@ -16,10 +16,10 @@ from tickle_core.progress import progress
 from tickle_core.visualization import (
     ascent,
     chance,
+    finished,
     judging,
     natural,
     roads,
-    scratch,
     selection,
     summary,
     tables,
@@ -75,7 +75,7 @@ def visualize(subject: Subject, section: Features, seed: int, directory: Path) -
     Parameters
     ----------
     directory
-        Keeps finished batches of pictures, which are not made again (`scratch.folder`).
+        Keeps finished batches of pictures, which are not made again.
     """
     images, layers = subject.images, subject.classifier.card["layers"]
     chosen = selection.select(subject.store, subject.latents, section)
@@ -100,11 +100,11 @@ def visualize(subject: Subject, section: Features, seed: int, directory: Path) -
     batches = ascent.batches(objectives, section)
     for number, batch in enumerate(progress(batches, "batches of pictures", "batch")):
         units = readout.take(batch)
-        pictures = scratch.kept(directory, number)
+        pictures = finished.load(directory, number)
         if pictures is None:
             scales = found.sd[batch].tolist()
             pictures = ascent.maximize(faster, subject.module, units, scales, canvas, section, seed)
-            scratch.keep(directory, number, pictures)
+            finished.save(directory, number, pictures)
         made.append(pictures)
         parts.append(judging.judge(subject, before, units, pictures))
     order = np.argsort(np.concatenate(batches))
