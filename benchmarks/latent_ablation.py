@@ -27,7 +27,7 @@ from tickle_core import devices
 from tickle_core.circuits.effects import active_pairs, edited_logits
 from tickle_core.circuits.units import Latents
 from tickle_core.dictionaries.sae import SparseAutoencoder
-from tickle_core.models.judging import batch_size
+from tickle_core.models.accuracy import batch_size
 from tickle_core.models.splicing import Splice
 from tickle_core.models.split import split
 from tickle_core.models.tokens import to_tokens

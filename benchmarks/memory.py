@@ -86,6 +86,7 @@ def run_sae(folder: Path, count: int) -> float:
         patience=100,
         buffer_mib=128,
         top_images=4,
+        heat_maps=2,
     )
     store = open_store(folder / f"early-{count}.zarr")
     held_out, rows = stream.hold_out(store, 0)

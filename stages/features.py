@@ -10,7 +10,7 @@ from tickle_core.datasets.image_set import ImageSet
 from tickle_core.dictionaries import sae
 from tickle_core.models import classifier
 from tickle_core.visualization import analysis
-from tickle_core.visualization.judging import Subject
+from tickle_core.visualization.measuring import Subject
 
 
 def main(run: stage.LayerRun) -> None:

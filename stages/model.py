@@ -12,8 +12,8 @@ from tickle_core import devices, stage
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.errors import TickleError
 from tickle_core.models import classifier, layer_table, layers, linearity, training
+from tickle_core.models.accuracy import accuracies
 from tickle_core.models.assembly import assemble
-from tickle_core.models.judging import judge
 from tickle_core.models.stand_in import stand_in
 from tickle_core.models.zoo import registry
 from tickle_core.params import reading
@@ -30,11 +30,11 @@ def main(run: stage.Run) -> None:
         training.train(model, images, section, seed)
     for note in model.card["notes"]:
         print(f"note: {note}", file=sys.stderr)
-    accuracies = judge(model, images)
+    found = accuracies(model, images)
     measured = {"layers": linearity.measure(model, images)}
-    model = dataclasses.replace(model, card=model.card | accuracies | measured)
+    model = dataclasses.replace(model, card=model.card | found | measured)
     classifier.save(model, run.output_directory("data/model"))
-    run.write_metrics(accuracies)
+    run.write_metrics(found)
 
 
 def list_layers() -> None:

@@ -41,6 +41,17 @@ def everything(path: Path):
     return {p.relative_to(path): p.read_bytes() for p in sorted(path.rglob("*")) if p.is_file()}
 
 
+def test_the_content_is_told_by_what_passes_with_the_tokens(tmp_path):
+    first, same, other = (tmp_path / name for name in ("a.zarr", "b.zarr", "c.zarr"))
+    for path in (first, same):
+        fill(make(path), content())
+    pooled, logits, tokens = content()
+    pooled[-1, -1] += 0.5
+    fill(make(other), (pooled, logits, tokens))
+    assert open_store(first).content() == open_store(same).content()
+    assert open_store(first).content() != open_store(other).content()
+
+
 def test_what_is_written_is_read(tmp_path):
     pooled, logits, tokens = content()
     writing = make(tmp_path / "a.zarr")

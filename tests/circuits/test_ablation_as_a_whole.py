@@ -6,7 +6,7 @@ import torch
 from scipy.stats import spearmanr
 
 from tests.circuits.small_layers import make_layer, random, random_latents
-from tickle_core.circuits import ablation_summary as summary
+from tickle_core.circuits import ablation_summary
 from tickle_core.circuits.ablation import ablate
 from tickle_core.circuits.activity import KINDS
 from tickle_core.circuits.images import read_images
@@ -175,9 +175,9 @@ def test_tables_and_metrics_agree_and_are_the_same_every_time(everything, tmp_pa
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
     for name in ("units", "classes", "curves"):
         assert getattr(first, name).equals(getattr(second, name))
-    assert list(first.units.columns) == ["family", "kind", *summary.UNITS]
-    assert list(first.classes.columns) == ["family", "kind", *summary.CLASSES]
-    assert list(first.curves.columns) == ["family", "kind", *summary.CURVES]
+    assert list(first.units.columns) == ["family", "kind", *ablation_summary.UNITS]
+    assert list(first.classes.columns) == ["family", "kind", *ablation_summary.CLASSES]
+    assert list(first.curves.columns) == ["family", "kind", *ablation_summary.CURVES]
     for (family, kind), rows in first.units.groupby(["family", "kind"]):
         metrics = first.metrics[family]["kinds"][kind]
         top, controls = (rows[rows["role"] == role] for role in ("top", "control"))
@@ -187,7 +187,7 @@ def test_tables_and_metrics_agree_and_are_the_same_every_time(everything, tmp_pa
         assert controls["unit"].tolist() == matched["matched"].tolist()
         assert controls["matched"].tolist() == matched["unit"].tolist()
         assert metrics["tested"] == len(matched)
-        assert metrics["claimed"] == (matched["p_value"] <= summary.ALPHA).sum()
+        assert metrics["claimed"] == (matched["p_value"] <= ablation_summary.ALPHA).sum()
         if len(matched):
             assert metrics["single"]["value"] == pytest.approx(matched["effect_size"].mean())
             null = metrics["single"]["null"]["value"]
@@ -254,4 +254,4 @@ def test_a_family_without_any_activity_says_so(run):
     found = run({"channels": channels(D, CPU)}, tokens)
     assert found.metrics["channels"] == {"units": D, "alive": 0, "chosen": 0, "matched": 0}
     assert len(found.units) == len(found.classes) == len(found.curves) == 0
-    assert list(found.units.columns) == ["family", "kind", *summary.UNITS]
+    assert list(found.units.columns) == ["family", "kind", *ablation_summary.UNITS]

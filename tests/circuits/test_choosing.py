@@ -5,10 +5,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tickle_core.circuits import choosing, rivals
-from tickle_core.circuits import pairs as pairing
+from tickle_core.circuits import choosing, pairing, rivals
 from tickle_core.circuits.choosing import Candidates
-from tickle_core.circuits.kinds import Read
+from tickle_core.circuits.kinds import ReadUnits
 
 
 def noise(*shape, seed=0):
@@ -21,11 +20,11 @@ def surveyed(layers):
     store, splice = layers["layer2"]
     images, choice, _ = pairing.draw_halves(store, 3, 4, 0)
     directions = F.normalize(noise(60, store.tokens.shape[2]), dim=1)
-    candidates = {"units": Candidates(Read(directions), 5, weigh=True, match=True)}
+    candidates = {"units": Candidates(ReadUnits(directions), 5, weigh=True, match=True)}
     rng = np.random.default_rng(0)
     survey = choosing.survey(candidates, store, splice, images, choice, rng)["units"]
     batches = list(choosing.batches(store, splice, images, choice, "testing"))
-    return Read(directions), survey, batches
+    return ReadUnits(directions), survey, batches
 
 
 def carried(parts, batch, chosen):

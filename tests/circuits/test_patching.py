@@ -7,13 +7,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tickle_core.circuits import choosing, patching, plans
-from tickle_core.circuits import pairs as pairing
-from tickle_core.circuits.kinds import Coded, Read, Sites
+from tickle_core.circuits import choosing, pairing, patching, plans
+from tickle_core.circuits.kinds import CodedUnits, Positions, ReadUnits
 from tickle_core.circuits.plans import Layer
 from tickle_core.circuits.sites import find_sites
 from tickle_core.dictionaries.stream import Sample
-from tickle_core.models import judging
+from tickle_core.models import accuracy
 from tickle_core.results import write_json
 
 CPU = torch.device("cpu")
@@ -73,9 +72,9 @@ def parts(batch, families_of):
             for number, each in zip(numbers, tokens, strict=True):
                 codes[number] = latents.sae.encode(each).to_sparse()
         return {
-            "sites": Sites(find_sites(49, [], [7, 7], 16).masks(CPU)),
-            "read": Read(F.normalize(noise(10, batch.target.shape[2]), dim=1)),
-            "coded": Coded(latents.directions, codes),
+            "sites": Positions(find_sites(49, [], [7, 7], 16).masks(CPU)),
+            "read": ReadUnits(F.normalize(noise(10, batch.target.shape[2]), dim=1)),
+            "coded": CodedUnits(latents.directions, codes),
         }
 
 
@@ -151,7 +150,7 @@ def test_a_unit_that_is_active_in_both_images_changes_by_the_difference(batch):
     donor, target = (torch.zeros(49, 5) for _ in range(2))
     donor[7, 2], target[7, 2], target[8, 4] = 3, 1, 2
     width = batch.target.shape[2]
-    coded = Coded(torch.eye(5, width), [donor.to_sparse(), target.to_sparse()])
+    coded = CodedUnits(torch.eye(5, width), [donor.to_sparse(), target.to_sparse()])
     one = replace(
         batch,
         donors=[0],
@@ -370,7 +369,7 @@ def test_every_layout_gives_plain_numbers(
 
 def test_batches_and_repetition_change_nothing(layers, judge, section, monkeypatch):
     once, again = (judge(layers["layer2"], section())[-1] for _ in range(2))
-    monkeypatch.setattr(judging, "MOST_IMAGES", 3)
+    monkeypatch.setattr(accuracy, "MOST_IMAGES", 3)
     parts = judge(layers["layer2"], section())[-1]
     assert once.outcomes.keys() == again.outcomes.keys() == parts.outcomes.keys()
     for key, found in once.outcomes.items():

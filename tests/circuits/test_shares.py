@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tickle_core.circuits import shares
-from tickle_core.circuits.pairs import Images, Pairs, pair_up
+from tickle_core.circuits.pairing import Images, Pairs, pair_up
 
 RUNS = 300
 

@@ -5,11 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
-from tickle_core.circuits import pairs as pairing
-from tickle_core.circuits import tracing
-from tickle_core.circuits.pairs import Triple
+from tickle_core.circuits import pairing, tracing
+from tickle_core.circuits.pairing import Triple
 from tickle_core.circuits.sites import find_sites
-from tickle_core.models import judging
+from tickle_core.models import accuracy
 from tickle_core.results import write_json
 
 CPU = torch.device("cpu")
@@ -212,6 +211,6 @@ def test_batches_and_repetition_change_nothing(layers, section, monkeypatch):
     once, again = (tracing.trace(*layers["layer2"], section(traces=32), 0) for _ in range(2))
     assert once.metrics == again.metrics
     pd.testing.assert_frame_equal(once.sites, again.sites, check_exact=True)
-    monkeypatch.setattr(judging, "MOST_IMAGES", 10)
+    monkeypatch.setattr(accuracy, "MOST_IMAGES", 10)
     parts = tracing.trace(*layers["layer2"], section(traces=32), 0)
     pd.testing.assert_frame_equal(once.sites, parts.sites, atol=1e-4)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tickle_core.datasets import decoding, registry
 from tickle_core.datasets.image_set import Geometry, ImageSet, content_hash
-from tickle_core.datasets.skipped import Skipped
+from tickle_core.datasets.skipping import Skipped
 from tickle_core.errors import TickleError
 from tickle_core.params import reading
 from tickle_core.params.dataset import ImageFolder

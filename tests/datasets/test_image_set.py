@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tickle_core import arrays
 from tickle_core.datasets import image_set
-from tickle_core.datasets.skipped import Skipped
+from tickle_core.datasets.skipping import Skipped
 from tickle_core.errors import TickleError
 
 CLASS_NAMES = ("cat", "dog", "eel")

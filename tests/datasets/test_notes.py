@@ -5,7 +5,7 @@ import numpy as np
 from tickle_core.datasets import image_set
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.datasets.notes import notes
-from tickle_core.datasets.skipped import Skipped
+from tickle_core.datasets.skipping import Skipped
 
 
 def make_set(path, values, splits, skipped=()):

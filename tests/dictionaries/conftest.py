@@ -69,6 +69,7 @@ def section():
             "patience": 50,
             "buffer_mib": 64,
             "top_images": 5,
+            "heat_maps": 2,
         }
         return Sae(**(default | changes))
 

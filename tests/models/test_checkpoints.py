@@ -158,7 +158,7 @@ def test_architectures_that_do_not_exist(architecture, expected, folder, photogr
 
 
 def test_a_network_with_another_number_of_logits(folder, photographs):
-    from networks import tied
+    from tests.models.networks import tied
 
     torch.save(tied().state_dict(), folder / "mine.pt")
     with pytest.raises(TickleError, match=r"should give \[1, 3\].*but gives \[1, 4\]"):

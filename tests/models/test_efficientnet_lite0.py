@@ -10,8 +10,8 @@ from tickle_core.datasets import decoding
 from tickle_core.datasets.announced import Announced
 from tickle_core.datasets.image_set import Geometry
 from tickle_core.errors import TickleError
+from tickle_core.models.accuracy import accuracies
 from tickle_core.models.assembly import assemble
-from tickle_core.models.judging import judge
 from tickle_core.models.zoo import efficientnet_lite0, registry
 from tickle_core.models.zoo.imagenet import imagenet_synsets
 from tickle_core.params.model import EfficientNetLite0
@@ -45,7 +45,7 @@ def test_it_recognises_photographs(interpolation, first, top5, photographs, make
         geometry=geometry,
     )
     model = assemble(registry.describe(SECTION, images), images, 0, CPU)
-    found = judge(model, images)
+    found = accuracies(model, images)
     assert found["accuracy"]["value"] == first / 20
     assert found["top5"]["value"] == top5 / 20
     assert (model.card["notes"] == []) == (interpolation == "bilinear")

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from tickle_core.models import training
+from tickle_core.models.accuracy import accuracies
 from tickle_core.models.assembly import assemble
-from tickle_core.models.judging import judge
 from tickle_core.models.preprocessing import channel_statistics
 from tickle_core.models.small_resnet import SmallResNet
 from tickle_core.models.zoo import registry
@@ -53,7 +53,7 @@ def test_an_easy_task_is_learnt_repeatably(halves):
     models = [untrained(halves) for _ in "ab"]
     for model in models:
         training.train(model, halves, SECTION, 0)
-    accuracy = judge(models[0], halves)["accuracy"]
+    accuracy = accuracies(models[0], halves)["accuracy"]
     assert accuracy["value"] > 0.95
     assert accuracy["n"] == 100
     assert accuracy["interval"][0] < accuracy["value"] <= accuracy["interval"][1]

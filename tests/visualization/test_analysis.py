@@ -26,7 +26,7 @@ from tickle_core.visualization import (
     ascent,
     chance,
     excitation,
-    judging,
+    measuring,
     natural,
     parametrization,
     roads,
@@ -34,7 +34,7 @@ from tickle_core.visualization import (
     tables,
 )
 from tickle_core.visualization.families import OVER_PATCHES
-from tickle_core.visualization.judging import Subject
+from tickle_core.visualization.measuring import Subject
 from tickle_core.visualization.objectives import Objective, Readout
 
 COUNT, CLASSES, LATENTS = 120, 3, 24
@@ -212,10 +212,10 @@ def test_a_natural_image_as_a_picture_scores_as_it_does_among_natural_ones(subje
     found = natural.survey(subject.store, readout, 2, 0)
     best = subject.images.read(found.most.image_ids.T.ravel())
     pictures = best.reshape(len(readout.objectives), 2, *best.shape[1:])
-    judged = judging.judge(subject, [], readout, pictures)
-    np.testing.assert_allclose(judged.scores, found.most.scores.T, rtol=2e-3, atol=5e-3)
-    np.testing.assert_array_equal(judged.positions, found.most.positions.T)
-    assert judged.fires[0, 0] is None
+    measured = measuring.measure(subject, [], readout, pictures)
+    np.testing.assert_allclose(measured.scores, found.most.scores.T, rtol=2e-3, atol=5e-3)
+    np.testing.assert_array_equal(measured.positions, found.most.positions.T)
+    assert measured.fires[0, 0] is None
 
 
 def test_pictures_are_compared_with_those_of_other_units_of_their_family(subjects):
@@ -223,14 +223,14 @@ def test_pictures_are_compared_with_those_of_other_units_of_their_family(subject
     units = [Objective("channel", 0), Objective("channel", 1), Objective("layer", 0)]
     one, other, third = subject.images.read(subject.store.image_ids[:3])
     pictures = np.stack([[one, one], [one, other], [third, third]])
-    judged = judging.judge(subject, [], readout_of(subject, units), pictures)
-    np.testing.assert_allclose(judged.similarity[[0, 2]], 1, rtol=1e-5)
-    alike = judged.similarity[1, 0]
-    assert alike == judged.similarity[1, 1] < 0.9999
+    measured = measuring.measure(subject, [], readout_of(subject, units), pictures)
+    np.testing.assert_allclose(measured.similarity[[0, 2]], 1, rtol=1e-5)
+    alike = measured.similarity[1, 0]
+    assert alike == measured.similarity[1, 1] < 0.9999
     expected = [[(1 + alike) / 2, (1 + alike) / 2], [1, alike]]
-    np.testing.assert_allclose(judged.to_others[:2], expected, rtol=1e-5)
-    assert np.isnan(judged.to_others[2]).all()
-    alone = judging.judge(subject, [], readout_of(subject, units), pictures[:, :1])
+    np.testing.assert_allclose(measured.to_others[:2], expected, rtol=1e-5)
+    assert np.isnan(measured.to_others[2]).all()
+    alone = measuring.measure(subject, [], readout_of(subject, units), pictures[:, :1])
     assert np.isnan(alone.similarity).all()
 
 
@@ -238,12 +238,12 @@ def test_noise_is_scored_as_images_are(subjects):
     subject = subjects("vit")
     units = [Objective("channel", 3), Objective("latent", 7), Objective("latent", 2)]
     readout = readout_of(subject, units)
-    noise = judging.judge_noise(subject, readout, 25, 4, seed=0)
+    noise = measuring.measure_noise(subject, readout, 25, 4, seed=0)
     assert noise.scores.shape == (25, 3)
-    again = judging.judge_noise(subject, readout, 25, 7, seed=0)
+    again = measuring.measure_noise(subject, readout, 25, 7, seed=0)
     np.testing.assert_allclose(again.scores, noise.scores, rtol=1e-4, atol=1e-5)
     assert np.isnan(noise.fires[0]) and ((noise.fires[1:] >= 0) & (noise.fires[1:] <= 1)).all()
-    assert len(judging.judge_noise(subject, readout, 1000, 16, seed=0).scores) == COUNT // 2
+    assert len(measuring.measure_noise(subject, readout, 1000, 16, seed=0).scores) == COUNT // 2
 
 
 def test_a_latent_fires_where_a_patch_has_it_active(subjects):
@@ -251,10 +251,10 @@ def test_a_latent_fires_where_a_patch_has_it_active(subjects):
     (image,) = subject.images.read(subject.store.image_ids[:1])
     every = [Objective("latent", unit) for unit in range(LATENTS)]
     pictures = np.repeat(image[None, None], LATENTS, 0)
-    judged = judging.judge(subject, [], readout_of(subject, every), pictures)
+    measured = measuring.measure(subject, [], readout_of(subject, every), pictures)
     ((_, tokens),) = subject.store.token_blocks(np.array([0]))
     active = subject.sae.encode(torch.from_numpy(tokens[0]).float()).detach().numpy() > 0
-    assert judged.fires[:, 0].tolist() == active[1:].any(0).tolist()
+    assert measured.fires[:, 0].tolist() == active[1:].any(0).tolist()
     assert (active[0] & ~active[1:].any(0)).any()  # on the class token alone
 
 
@@ -359,7 +359,7 @@ def test_random_units_take_the_same_path(subjects, tmp_path, monkeypatch):
 def test_every_row_holds_what_was_found_of_its_picture():
     units = [Objective("channel", 7), Objective("logit", 1)]
     grid = np.arange(6).reshape(2, 3)
-    judged = judging.Judged(
+    measured = measuring.Measured(
         scores=grid + 0.0,
         positions=grid,
         maxima=grid + 0.5,
@@ -377,8 +377,8 @@ def test_every_row_holds_what_was_found_of_its_picture():
         roads.Roads({}, {}, {}, np.array([10.0, 20, 30]), 80.0, np.array([True, False, False])),
         roads.Roads({}, {}, {}, np.array([40.0, 50, 60]), 90.0, None),
     ]
-    noise = judging.Noise(np.array([[1.0, 10], [3, 30]]), np.array([0.25, np.nan]))
-    table = tables.pictures(units, ["a", "b"], found, judged, noise, compared)
+    noise = measuring.Noise(np.array([[1.0, 10], [3, 30]]), np.array([0.25, np.nan]))
+    table = tables.pictures(units, ["a", "b"], found, measured, noise, compared)
     assert table["unit"].tolist() == [7] * 3 + [1] * 3
     assert table["name"].tolist() == [""] * 3 + ["b"] * 3
     assert table["copy"].tolist() == [0, 1, 2] * 2

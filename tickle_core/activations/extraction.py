@@ -71,7 +71,7 @@ def extract(
     ]
     batches = _read_ahead(images, ids, starts, section.batch_size)
 
-    def compute(item: tuple[int, np.ndarray]) -> tuple[int, list[Target], Batch]:
+    def compute(item: tuple[int, np.ndarray]) -> tuple[int, list[Target], Extracted]:
         start, batch = item
         lacking = [target for target, store in writers.items() if store.lacks(start)]
         return start, lacking, forward(classifier, capture, batch, lacking, section.dtype)
@@ -87,7 +87,7 @@ def extract(
 
 
 @dataclass(frozen=True)
-class Batch:
+class Extracted:
     """What one batch says: logits (b, classes) float32, and per target its pooled activations
     (b, channels) float32 and its tokens (b, positions, channels) as stored.
     """
@@ -103,7 +103,7 @@ def forward(
     images: np.ndarray,
     targets: list[Target],
     dtype: str,
-) -> Batch:
+) -> Extracted:
     """Send one batch through the network and keep what the targets say.
 
     Raises
@@ -145,7 +145,7 @@ def forward(
     capture.keep, capture.targets = keep, targets
     with torch.inference_mode():
         logits = classifier.network(classifier.preprocess(images)).float().cpu().numpy()
-    return Batch(logits, pooled, tokens)
+    return Extracted(logits, pooled, tokens)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import pandas as pd
 
 from tickle_core import statistics
 from tickle_core.activations.store import ActivationStore
-from tickle_core.circuits import ablation_summary as summary
+from tickle_core.circuits import ablation_summary
 from tickle_core.circuits.activity import Activity, measure
 from tickle_core.circuits.effects import exact_effects
 from tickle_core.circuits.images import Images
@@ -115,21 +115,23 @@ def ablate(
             "kinds": {},
         }
         for kind, effects in exact.items():
-            judged = summary.Judged(plan, active[family], kind, effects)
-            alone = summary.unit_rows(judged, screens[family], seed)
-            metrics[family]["kinds"][kind] = summary.of_kind(judged, again[family], alone, seed)
+            judged = ablation_summary.Judged(plan, active[family], kind, effects)
+            alone = ablation_summary.unit_rows(judged, screens[family], seed)
+            metrics[family]["kinds"][kind] = ablation_summary.of_kind(
+                judged, again[family], alone, seed
+            )
             tables = {
                 "units": alone,
-                "classes": summary.class_rows(judged, names, seed),
-                "curves": summary.curve_rows(judged, seed),
+                "classes": ablation_summary.class_rows(judged, names, seed),
+                "curves": ablation_summary.curve_rows(judged, seed),
             }
             for table, some in tables.items():
                 rows[table] += [{"family": family, "kind": kind, **row} for row in some]
     return Ablation(
         metrics,
-        pd.DataFrame(rows["units"], columns=["family", "kind", *summary.UNITS]),
-        pd.DataFrame(rows["classes"], columns=["family", "kind", *summary.CLASSES]),
-        pd.DataFrame(rows["curves"], columns=["family", "kind", *summary.CURVES]),
+        pd.DataFrame(rows["units"], columns=["family", "kind", *ablation_summary.UNITS]),
+        pd.DataFrame(rows["classes"], columns=["family", "kind", *ablation_summary.CLASSES]),
+        pd.DataFrame(rows["curves"], columns=["family", "kind", *ablation_summary.CURVES]),
     )
 
 

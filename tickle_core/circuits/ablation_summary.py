@@ -18,7 +18,7 @@ import numpy as np
 from tickle_core import statistics
 from tickle_core.circuits.activity import Activity
 from tickle_core.circuits.effects import Effects
-from tickle_core.circuits.matching import Plan
+from tickle_core.circuits.matching import AblationPlan
 from tickle_core.circuits.ranking import Screen
 
 ALPHA = 0.05
@@ -38,7 +38,7 @@ CURVES = ["order", "size", "units", "share", "effect_size", "low", "high", "kept
 class Judged:
     """What ablation of one kind did to the sets of units of a family's plan."""
 
-    plan: Plan
+    plan: AblationPlan
     activity: Activity
     kind: str
     effects: Effects

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from tickle_core.activations.store import ActivationStore
-from tickle_core.circuits import pairs as pairing
-from tickle_core.circuits.kinds import Batch, Changes, Parts
-from tickle_core.circuits.pairs import Images, Pairs
-from tickle_core.models.judging import batch_size
+from tickle_core.circuits import pairing
+from tickle_core.circuits.kinds import Changes, PairBatch, Parts
+from tickle_core.circuits.pairing import Images, Pairs
+from tickle_core.models.accuracy import batch_size
 from tickle_core.models.splicing import Splice
 from tickle_core.progress import progress
 
@@ -87,7 +87,7 @@ def survey(
 
 def _as_much(
     changes: Changes,
-    batch: Batch,
+    batch: PairBatch,
     amounts: np.ndarray,
     chosen: np.ndarray,
     carried: np.ndarray,
@@ -108,7 +108,7 @@ def _as_much(
     return _marked(order[: _nearest(filled, wanted)], len(chosen))
 
 
-def _carried(changes: Changes, batch: Batch, chosen: np.ndarray) -> np.ndarray:
+def _carried(changes: Changes, batch: PairBatch, chosen: np.ndarray) -> np.ndarray:
     """Squared norm of what parts change together, over all tokens of the pairs."""
     device = batch.target.device
     made = changes.patched(torch.from_numpy(chosen[None]).to(device))
@@ -117,7 +117,7 @@ def _carried(changes: Changes, batch: Batch, chosen: np.ndarray) -> np.ndarray:
 
 def batches(
     store: ActivationStore, splice: Splice, images: Images, pairs: Pairs, task: str
-) -> Iterator[Batch]:
+) -> Iterator[PairBatch]:
     """The pairs of each cell, with the gradient of LD at the target."""
     device = splice.classifier.device
     for cell, classes in enumerate(progress(images.cells, task, "cell")):
@@ -132,7 +132,7 @@ def batches(
             pairing.gradient(splice, part, some, up.expand(len(part)), down.expand(len(part)))
             for part, some in in_batches(splice, target, ids)
         ]
-        yield Batch(cell, donors, targets, donor, target, torch.cat(slopes))
+        yield PairBatch(cell, donors, targets, donor, target, torch.cat(slopes))
 
 
 def in_batches(

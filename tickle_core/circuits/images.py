@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from tickle_core.activations.store import ActivationStore
-from tickle_core.models.judging import batch_size
+from tickle_core.models.accuracy import batch_size
 from tickle_core.models.splicing import Splice
 
 MOST_TOKENS = 2**15  # of a batch: each takes a few numbers per unit that is looked at
@@ -33,7 +33,7 @@ class Images:
 
 
 @dataclass(frozen=True)
-class Batch:
+class ImageBatch:
     """A few images: their places among the n, and their tokens and their donors', (b, P, d)."""
 
     places: slice
@@ -66,7 +66,7 @@ def derangement(n: int, seed: int) -> np.ndarray:
     return donors
 
 
-def batches(images: Images, splice: Splice) -> Iterator[Batch]:
+def batches(images: Images, splice: Splice) -> Iterator[ImageBatch]:
     """Images with their donors as float32 on the network's device, a batch at a time."""
     n, positions, _ = images.tokens.shape
     size = max(1, min(batch_size(splice.images), MOST_TOKENS // positions))
@@ -77,4 +77,4 @@ def batches(images: Images, splice: Splice) -> Iterator[Batch]:
             torch.from_numpy(images.tokens[each]).to(device).float()
             for each in (places, images.donors[places])
         )
-        yield Batch(places, images.ids[places], own, donors)
+        yield ImageBatch(places, images.ids[places], own, donors)

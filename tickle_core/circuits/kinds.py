@@ -15,7 +15,7 @@ from tickle_core.dictionaries.sparse import Pattern, sampled_product, sparse_pro
 
 
 @dataclass(frozen=True)
-class Batch:
+class PairBatch:
     """Pairs of one cell: images (n,), their tokens and the gradient of LD, (n, positions, d)."""
 
     cell: int
@@ -49,12 +49,12 @@ class Parts(Protocol):
     def __len__(self) -> int:
         """How many there are."""
 
-    def between(self, batch: Batch) -> Changes:
+    def between(self, batch: PairBatch) -> Changes:
         """What the parts change between the images of each pair."""
 
 
 @dataclass(frozen=True)
-class Sites:
+class Positions:
     """Groups of positions, (sites, positions) bool."""
 
     masks: torch.Tensor
@@ -63,7 +63,7 @@ class Sites:
         """As `Parts`."""
         return len(self.masks)
 
-    def between(self, batch: Batch) -> "SiteChanges":
+    def between(self, batch: PairBatch) -> "SiteChanges":
         """As `Parts.between`."""
         return SiteChanges(self.masks, batch)
 
@@ -73,7 +73,7 @@ class SiteChanges:
     """What sites change."""
 
     masks: torch.Tensor
-    batch: Batch
+    batch: PairBatch
 
     def screen(self) -> torch.Tensor:
         """As `Screened.screen`."""
@@ -92,7 +92,7 @@ class SiteChanges:
 
 
 @dataclass(frozen=True)
-class Read:
+class ReadUnits:
     """Units (parts, d) whose coefficients are inner products with the tokens."""
 
     directions: torch.Tensor
@@ -101,7 +101,7 @@ class Read:
         """As `Parts`."""
         return len(self.directions)
 
-    def between(self, batch: Batch) -> "ReadChanges":
+    def between(self, batch: PairBatch) -> "ReadChanges":
         """As `Parts.between`."""
         coefficients = (batch.donor - batch.target) @ self.directions.T
         return ReadChanges(self.directions, coefficients, batch)
@@ -113,7 +113,7 @@ class ReadChanges:
 
     directions: torch.Tensor
     coefficients: torch.Tensor
-    batch: Batch
+    batch: PairBatch
 
     def screen(self) -> torch.Tensor:
         """As `Screened.screen`."""
@@ -129,7 +129,7 @@ class ReadChanges:
 
 
 @dataclass(frozen=True)
-class Coded:
+class CodedUnits:
     """Units (parts, d) with sparse coefficients: of each image, a sparse (positions, parts)."""
 
     directions: torch.Tensor
@@ -144,7 +144,7 @@ class Coded:
         """As `Parts`."""
         return len(self.directions)
 
-    def between(self, batch: Batch) -> "CodedChanges":
+    def between(self, batch: PairBatch) -> "CodedChanges":
         """As `Parts.between`."""
         entries = [self.codes[image] for image in (*batch.donors, *batch.targets)]
         positions, units = entries[0].shape
@@ -168,7 +168,7 @@ class CodedChanges:
     directions: torch.Tensor
     pattern: Pattern
     values: torch.Tensor
-    batch: Batch
+    batch: PairBatch
 
     def screen(self) -> torch.Tensor:
         """As `Screened.screen`."""
@@ -218,7 +218,7 @@ class Lines:
         """As `Parts`."""
         return len(self.directions)
 
-    def between(self, batch: Batch) -> "LineChanges":
+    def between(self, batch: PairBatch) -> "LineChanges":
         """As `Parts.between`."""
         return LineChanges(self.directions, batch)
 
@@ -228,7 +228,7 @@ class LineChanges:
     """What one direction changes, out of those that there are."""
 
     directions: torch.Tensor
-    batch: Batch
+    batch: PairBatch
 
     def patched(self, chosen: torch.Tensor) -> torch.Tensor:
         """As `Changes.patched`, of one direction that is the same for all pairs."""

@@ -124,7 +124,7 @@ def equal_energy_groups(
 
 
 @dataclass(frozen=True)
-class Plan:
+class AblationPlan:
     """Which units of a family are ablated, alone and together.
 
     Attributes
@@ -164,7 +164,7 @@ class Plan:
 
 def make_plan(
     support: np.ndarray, activity: Activity, most: int, band: int, draws: int, seed: int
-) -> Plan:
+) -> AblationPlan:
     """Choose top units, their controls, groups of them, and the random groups of equal energy.
 
     Parameters
@@ -190,7 +190,7 @@ def make_plan(
             wanted[count] = draws
         rng = np.random.default_rng(seed)
         random[kind] = equal_energy_groups(activity.energy[kind], targets, others, wanted, rng)
-    return Plan(
+    return AblationPlan(
         chosen,
         matched,
         control,

@@ -19,16 +19,14 @@ import numpy as np
 import torch
 
 from tickle_core.activations.store import ActivationStore
-from tickle_core.circuits import choosing, plans
-from tickle_core.circuits import pairs as pairing
-from tickle_core.circuits import patching_summary as summary
-from tickle_core.circuits.kinds import Batch
-from tickle_core.circuits.pairs import Images, Pairs
+from tickle_core.circuits import choosing, pairing, patching_summary, plans
+from tickle_core.circuits.kinds import PairBatch
+from tickle_core.circuits.pairing import Images, Pairs
 from tickle_core.circuits.patching_summary import Judged, Key, Patching
-from tickle_core.circuits.plans import Layer, Plan
+from tickle_core.circuits.plans import Layer, PatchPlan
 from tickle_core.circuits.units import Directions, Latents
 from tickle_core.dictionaries.stream import Sample
-from tickle_core.models.judging import batch_size
+from tickle_core.models.accuracy import batch_size
 from tickle_core.models.splicing import Splice
 from tickle_core.params.circuits import Circuits
 
@@ -54,7 +52,7 @@ def patch(
     """
     drawn = pairing.draw_halves(store, section.classes, section.pairs, seed)
     if drawn is None:
-        return summary.nothing(
+        return patching_summary.nothing(
             f"fewer than two classes are predicted for {2 * pairing.LEAST_IMAGES} held-out images, "
             "half of which choose what is replaced for the others"
         )
@@ -63,11 +61,11 @@ def patch(
     made = plans.make_plans(layer, choice, section, seed)
     judged = judge(made, store, splice, images, judging)
     names = [splice.classifier.card["class_names"][each] for each in images.classes]
-    return summary.summarize(made, judged, images, choice, judging, names, seed)
+    return patching_summary.summarize(made, judged, images, choice, judging, names, seed)
 
 
 def judge(
-    made: list[Plan], store: ActivationStore, splice: Splice, images: Images, pairs: Pairs
+    made: list[PatchPlan], store: ActivationStore, splice: Splice, images: Images, pairs: Pairs
 ) -> Judged:
     """Patch the pairs by all rules of all plans, cell by cell.
 
@@ -102,7 +100,7 @@ def judge(
     return Judged(way, difference, joined)
 
 
-def _edits(made: list[Plan], batch: Batch) -> Iterator[tuple[Key, torch.Tensor]]:
+def _edits(made: list[PatchPlan], batch: PairBatch) -> Iterator[tuple[Key, torch.Tensor]]:
     """The patched tokens of a batch by kind, rule and draw."""
     for plan in made:
         changes = plan.parts.between(batch)

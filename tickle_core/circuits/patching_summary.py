@@ -8,8 +8,8 @@ import pandas as pd
 
 from tickle_core import statistics
 from tickle_core.circuits import shares
-from tickle_core.circuits.pairs import Images, Pairs
-from tickle_core.circuits.plans import Plan
+from tickle_core.circuits.pairing import Images, Pairs
+from tickle_core.circuits.plans import PatchPlan
 
 Key = tuple[str, str, int]  # kind, rule, draw
 
@@ -80,7 +80,7 @@ def nothing(why: str) -> Patching:
 
 
 def summarize(
-    plans: list[Plan],
+    plans: list[PatchPlan],
     judged: Judged,
     images: Images,
     choice: Pairs,

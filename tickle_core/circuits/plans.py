@@ -8,11 +8,10 @@ import torch
 from torch.nn import functional as F
 
 from tickle_core.activations.store import ActivationStore
-from tickle_core.circuits import choosing, rivals
-from tickle_core.circuits import pairs as pairing
+from tickle_core.circuits import choosing, pairing, rivals
 from tickle_core.circuits.choosing import Candidates
-from tickle_core.circuits.kinds import Coded, Lines, Parts, Read, Sites
-from tickle_core.circuits.pairs import Images, Pairs
+from tickle_core.circuits.kinds import CodedUnits, Lines, Parts, Positions, ReadUnits
+from tickle_core.circuits.pairing import Images, Pairs
 from tickle_core.circuits.sites import find_sites
 from tickle_core.circuits.units import Directions, Latents
 from tickle_core.dictionaries import directions
@@ -25,7 +24,7 @@ RIVALS_SEED = 2_000_003  # added to the seed
 
 
 @dataclass(frozen=True)
-class Plan:
+class PatchPlan:
     """Which parts are patched.
 
     Attributes
@@ -73,7 +72,7 @@ class Layer:
             yield pairing.as_tokens(self.store, stored, self.device)
 
 
-def make_plans(layer: Layer, choice: Pairs, section: Circuits, seed: int) -> list[Plan]:
+def make_plans(layer: Layer, choice: Pairs, section: Circuits, seed: int) -> list[PatchPlan]:
     """Choose parts for each cell on the pairs `choice`: the first ones by their mean screen.
 
     Positions are joined to sites; the direction is that between the two classes' means, by kind of
@@ -103,22 +102,24 @@ def make_plans(layer: Layer, choice: Pairs, section: Circuits, seed: int) -> lis
         return {"chosen": chosen} | ({} if strange is None else {"stranger": chosen[strange]})
 
     whole = torch.ones(1, layer.images.tokens.shape[1], dtype=torch.bool, device=layer.device)
-    plans = [Plan("layer", Sites(whole), {"chosen": np.ones((len(cells), 1), bool)})]
+    plans = [PatchPlan("layer", Positions(whole), {"chosen": np.ones((len(cells), 1), bool)})]
     for kind, candidates in own.items():
         found = surveys[kind]
         if candidates.match:
             sets = with_stranger(found.chosen) | {"matched": found.matched}
-            plans.append(Plan(kind, candidates.parts, sets, own=candidates.count))
+            plans.append(PatchPlan(kind, candidates.parts, sets, own=candidates.count))
         else:
-            plans.append(Plan(kind, candidates.parts, {"chosen": found.chosen}))
+            plans.append(PatchPlan(kind, candidates.parts, {"chosen": found.chosen}))
     for kind, rival in (("channels", bases), ("latents", drawn)):
         for draw, (name, candidates) in enumerate(rival.items()):
-            plans.append(Plan(kind, candidates.parts, {"random": surveys[name].chosen}, draw=draw))
+            plans.append(
+                PatchPlan(kind, candidates.parts, {"random": surveys[name].chosen}, draw=draw)
+            )
     for draw, (name, candidates) in enumerate(bases.items()):
         sets = {"basis": choosing.as_much(surveys[name], surveys["latents"].carried)}
-        plans.append(Plan("latents", candidates.parts, sets, draw=draw))
+        plans.append(PatchPlan("latents", candidates.parts, sets, draw=draw))
     one = with_stranger(np.eye(len(cells), dtype=bool))
-    return [*plans, Plan("direction", _lines(layer, choice), one)]
+    return [*plans, PatchPlan("direction", _lines(layer, choice), one)]
 
 
 @torch.no_grad()
@@ -128,9 +129,9 @@ def _own(layer: Layer, section: Circuits) -> dict[str, Candidates]:
     sites = find_sites(positions, layer.store.prefix, layer.store.grid, section.sites)
     codes = [layer.latents.sae.encode(tokens).to_sparse() for tokens in layer.every_image()]
     parts = {
-        "positions": Sites(sites.masks(layer.device)),
-        "channels": Read(layer.channels.directions),
-        "latents": Coded(layer.latents.directions, codes),
+        "positions": Positions(sites.masks(layer.device)),
+        "channels": ReadUnits(layer.channels.directions),
+        "latents": CodedUnits(layer.latents.directions, codes),
     }
     found = {}
     for name, each in parts.items():
@@ -145,7 +146,9 @@ def _bases(layer: Layer, section: Circuits, seed: int) -> dict[str, Candidates]:
     d = layer.images.tokens.shape[2]
     drawn = (rivals.random_basis(d, seed + RIVALS_SEED + draw) for draw in range(DRAWS))
     return {
-        f"basis {draw}": Candidates(Read(basis.to(layer.device)), _share_of(d, section), weigh=True)
+        f"basis {draw}": Candidates(
+            ReadUnits(basis.to(layer.device)), _share_of(d, section), weigh=True
+        )
         for draw, basis in enumerate(drawn)
     }
 
@@ -163,7 +166,9 @@ def _random_directions(
             rivals.matching_pursuit(tokens - layer.sample.mean, units, k).to_sparse()
             for tokens in layer.every_image()
         ]
-        found[f"directions {draw}"] = Candidates(Coded(units, codes), _share_of(count, section))
+        found[f"directions {draw}"] = Candidates(
+            CodedUnits(units, codes), _share_of(count, section)
+        )
     return found
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tickle_core import statistics
-from tickle_core.circuits.pairs import Images, Pairs
+from tickle_core.circuits.pairing import Images, Pairs
 
 
 def estimate(

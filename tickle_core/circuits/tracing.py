@@ -19,10 +19,10 @@ import torch
 
 from tickle_core import statistics
 from tickle_core.activations.store import ActivationStore
-from tickle_core.circuits import pairs as pairing
-from tickle_core.circuits.pairs import Triple
+from tickle_core.circuits import pairing
+from tickle_core.circuits.pairing import Triple
 from tickle_core.circuits.sites import find_sites
-from tickle_core.models.judging import batch_size
+from tickle_core.models.accuracy import batch_size
 from tickle_core.models.splicing import Splice
 from tickle_core.params.circuits import Circuits
 from tickle_core.progress import progress

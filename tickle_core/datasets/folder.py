@@ -10,7 +10,7 @@ import numpy as np
 from tickle_core.datasets import decoding, image_set, listing, skipped
 from tickle_core.datasets.decoding import Unusable
 from tickle_core.datasets.image_set import Geometry
-from tickle_core.datasets.skipped import Skipped
+from tickle_core.datasets.skipping import Skipped
 from tickle_core.datasets.splitting import split_by_content
 from tickle_core.errors import TickleError
 from tickle_core.params.dataset import ImageFolder

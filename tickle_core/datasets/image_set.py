@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 import zarr
 
 from tickle_core import arrays
-from tickle_core.datasets import skipped as skipping
-from tickle_core.datasets.skipped import Skipped
+from tickle_core.datasets import skipping
+from tickle_core.datasets.skipping import Skipped
 from tickle_core.errors import TickleError
 from tickle_core.progress import progress
 

@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from tickle_core.datasets.skipped import Skipped, printable
+from tickle_core.datasets.skipping import Skipped, printable
 from tickle_core.errors import TickleError
 
 # What systems leave behind in folders; so do names that start with a dot.

@@ -1,8 +1,8 @@
 """What people should know of an image set before they trust numbers about it."""
 
-from tickle_core.datasets import skipped
+from tickle_core.datasets import skipping
 from tickle_core.datasets.image_set import ImageSet
-from tickle_core.datasets.skipped import printable
+from tickle_core.datasets.skipping import printable
 
 NAMED = 3  # groups of copies in a note
 
@@ -15,7 +15,7 @@ def notes(images: ImageSet) -> list[str]:
     found = []
     if images.skipped:
         found.append(
-            f"skipped in the folder ({len(images.skipped)}): {skipped.summary(images.skipped)}"
+            f"skipped in the folder ({len(images.skipped)}): {skipping.summary(images.skipped)}"
         )
     if copies := images.duplicates:
         named = "; ".join(" = ".join(map(printable, group)) for group in copies[:NAMED])

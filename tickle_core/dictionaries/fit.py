@@ -7,10 +7,10 @@ import numpy as np
 import torch
 
 from tickle_core.activations.store import ActivationStore
+from tickle_core.dictionaries.limits import MOST_EXCESS
 from tickle_core.dictionaries.per_image import around_their_mean
 from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.dictionaries.stream import draw_images
-from tickle_core.dictionaries.telling import MOST_EXCESS
 from tickle_core.dictionaries.training import Trained
 from tickle_core.statistics import ratio_estimate
 

@@ -10,8 +10,8 @@ import torch
 
 from tickle_core import arrays
 from tickle_core.activations.store import ActivationStore
+from tickle_core.dictionaries.limits import strongest
 from tickle_core.dictionaries.sae import SparseAutoencoder
-from tickle_core.dictionaries.telling import strongest
 from tickle_core.errors import TickleError
 
 

@@ -29,8 +29,8 @@ LATENTS = "latents"
 
 
 @dataclass(frozen=True)
-class Features:
-    """Features that whole images are read by.
+class ImageFeatures:
+    """ImageFeatures that whole images are read by.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class Features:
 
 def features(
     sae: SparseAutoencoder, sample: Sample, pca: PrincipalComponents, seed: int
-) -> Features:
+) -> ImageFeatures:
     """The features of a layer; `sample` are train tokens, `pca` their components."""
     latents, d = sae.w_dec.shape
     axes = {"components": pca.basis, "channels": torch.eye(d, device=sample.mean.device)}
@@ -71,7 +71,7 @@ def features(
         for draw, name in enumerate(random_names())
     }
     both = {name: torch.cat([each, -each]) for name, each in axes.items()}
-    return Features(sae, sample.mean, drawn | both)
+    return ImageFeatures(sae, sample.mean, drawn | both)
 
 
 def random_names() -> list[str]:
@@ -81,9 +81,9 @@ def random_names() -> list[str]:
 
 @torch.no_grad()
 def read(
-    features: Features, store: ActivationStore, rows: np.ndarray, seed: int
+    features: ImageFeatures, store: ActivationStore, rows: np.ndarray, seed: int
 ) -> dict[str, np.ndarray]:
-    """Features of some images, in the order of their rows (ascending): by name, (n, units).
+    """ImageFeatures of some images, in the order of their rows (ascending): by name, (n, units).
 
     Memory: the result, and a chunk of the store with all of its features' values.
     """
@@ -98,7 +98,7 @@ def read(
 
 
 def _chunks(
-    features: Features, store: ActivationStore, rows: np.ndarray, seed: int
+    features: ImageFeatures, store: ActivationStore, rows: np.ndarray, seed: int
 ) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
     chunks = streams.random_chunks(store.tokens, rows, np.random.default_rng(seed))
     for chunk_rows, content in progress(chunks, "features of train images", "chunk"):

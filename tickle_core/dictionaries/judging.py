@@ -14,7 +14,7 @@ from tickle_core.dictionaries.components import PrincipalComponents
 from tickle_core.dictionaries.per_image import PerImage, around_their_mean, ratios
 from tickle_core.dictionaries.sae import Codes, SparseAutoencoder
 from tickle_core.dictionaries.stream import Sample, permute_dimensions
-from tickle_core.models.judging import batch_size
+from tickle_core.models.accuracy import batch_size
 from tickle_core.models.splicing import Splice
 from tickle_core.progress import progress
 

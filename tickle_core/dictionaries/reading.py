@@ -10,7 +10,7 @@ import torch
 from tickle_core import logistic, statistics
 from tickle_core.activations.store import ActivationStore
 from tickle_core.dictionaries import image_features, meaning, probing, sparse_probing
-from tickle_core.dictionaries.image_features import LATENTS, Features, random_names
+from tickle_core.dictionaries.image_features import LATENTS, ImageFeatures, random_names
 from tickle_core.dictionaries.latents import LatentStatistics
 from tickle_core.dictionaries.sparse_probing import Labels
 
@@ -42,12 +42,12 @@ class Read:
 
 
 class HeldOut:
-    """Features of held-out images while blocks pass by: at most TEST_IMAGES of them.
+    """ImageFeatures of held-out images while blocks pass by: at most TEST_IMAGES of them.
 
     Memory: four bytes per image and feature, of which there are a few times the latents.
     """
 
-    def __init__(self, features: Features, store: ActivationStore, seed: int):
+    def __init__(self, features: ImageFeatures, store: ActivationStore, seed: int):
         drawn = logistic.draw_rows(store.labels[store.test_rows], TEST_IMAGES, seed)
         self.rows = store.test_rows[drawn]
         self.ids = store.image_ids[self.rows]
@@ -69,7 +69,7 @@ class HeldOut:
 
 def read(
     held_out: HeldOut,
-    features: Features,
+    features: ImageFeatures,
     seen: LatentStatistics,
     store: ActivationStore,
     labels: np.ndarray,

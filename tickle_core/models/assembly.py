@@ -10,7 +10,7 @@ preprocessing        mean and std per channel for pixels scaled to [0, 1]; geome
                      image_size and interpolation that the weights expect, or null
 classes_of_dataset   index among class_names for each class of the data set, or null
 accuracy, top5       on the test split: value, interval, n, null; or null
-                     (`tickle_core.models.judging`)
+                     (`tickle_core.models.accuracy`)
 notes                sentences on what may make the numbers other than expected
 parameters           how many the network has
 layers               what is known of each candidate layer (`tickle_core.models.layers`), and,

@@ -17,7 +17,7 @@ from tickle_core.visualization import (
     ascent,
     chance,
     finished,
-    judging,
+    measuring,
     natural,
     roads,
     selection,
@@ -26,7 +26,7 @@ from tickle_core.visualization import (
 )
 from tickle_core.visualization.colors import color_root
 from tickle_core.visualization.excitation import Pooled, natural_excitations
-from tickle_core.visualization.judging import Judged, Subject
+from tickle_core.visualization.measuring import Measured, Subject
 from tickle_core.visualization.natural import Natural
 from tickle_core.visualization.objectives import Readout
 from tickle_core.visualization.parametrization import Canvas
@@ -106,14 +106,14 @@ def visualize(subject: Subject, section: Features, seed: int, directory: Path) -
             pictures = ascent.maximize(faster, subject.module, units, scales, canvas, section, seed)
             finished.save(directory, number, pictures)
         made.append(pictures)
-        parts.append(judging.judge(subject, before, units, pictures))
+        parts.append(measuring.measure(subject, before, units, pictures))
     order = np.argsort(np.concatenate(batches))
-    judged = judging.concatenate(parts, order)
-    noise = judging.judge_noise(subject, readout, section.noise, section.batch_size, seed)
-    compared = _compare(subject, before, judged, found, seed)
+    measured = measuring.concatenate(parts, order)
+    noise = measuring.measure_noise(subject, readout, section.noise, section.batch_size, seed)
+    compared = _compare(subject, before, measured, found, seed)
 
     names = subject.classifier.card["class_names"]
-    pictures = tables.pictures(objectives, names, found, judged, noise, compared)
+    pictures = tables.pictures(objectives, names, found, measured, noise, compared)
     head = {
         "parametrization": section.parametrization,
         "steps": section.steps,
@@ -143,19 +143,19 @@ def save(found: Visualization, out: Path) -> None:
 
 
 def _folded(subject: Subject) -> Classifier:
-    """The same classifier, faster; pictures are judged by the network as it is."""
+    """The same classifier, faster; pictures are measured by the network as it is."""
     example = subject.classifier.preprocess(subject.images.images[:EXAMPLES])
     network = folding.fold(subject.classifier.network, example, [subject.module])
     return replace(subject.classifier, network=network)
 
 
 def _compare(
-    subject: Subject, before: Sequence[str], judged: Judged, found: Natural, seed: int
+    subject: Subject, before: Sequence[str], measured: Measured, found: Natural, seed: int
 ) -> list[Roads]:
     """The roads of every unit's pictures."""
-    copies = judged.scores.shape[1]
+    copies = measured.scores.shape[1]
     if not before:
-        return [roads.compare({}, {}, {}, copies) for _ in judged.scores]
+        return [roads.compare({}, {}, {}, copies) for _ in measured.scores]
     store, best = subject.store, found.most.image_ids
     ids = store.image_ids[store.test_rows]
     drawn = np.random.default_rng([seed, 1]).permutation(ids)[: roads.RANDOM_IMAGES]
@@ -168,10 +168,10 @@ def _compare(
 
     return [
         roads.compare(
-            {path: rows[unit] for path, rows in judged.before.items()},
+            {path: rows[unit] for path, rows in measured.before.items()},
             at(best[:, unit]),
             at(drawn[~np.isin(drawn, best[:, unit])]),
             copies,
         )
-        for unit in range(len(judged.scores))
+        for unit in range(len(measured.scores))
     ]

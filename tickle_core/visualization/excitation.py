@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from tickle_core.datasets.image_set import ImageSet
+from tickle_core.models.accuracy import batch_size
 from tickle_core.models.classifier import Classifier
-from tickle_core.models.judging import batch_size
 from tickle_core.models.tokens import to_tokens
 
 # By module path, activations (n, channels) pooled over patches, float64.

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from tickle_core.activations.store import ActivationStore
-from tickle_core.dictionaries import telling
+from tickle_core.dictionaries import limits
 from tickle_core.params.features import Features
 from tickle_core.visualization.objectives import Objective
 
@@ -24,7 +24,7 @@ def select(store: ActivationStore, latents: pd.DataFrame, section: Features) -> 
     """
     channels = _varying_channels(store)
     neurons = channels[: section.neurons] if store.tokens.shape[1] > 1 else channels[:0]
-    strongest = telling.strongest(latents, section.latents)["latent"]
+    strongest = limits.strongest(latents, section.latents)["latent"]
     center = central_position(store)
     return [
         *(Objective("channel", unit) for unit in channels[: section.channels].tolist()),

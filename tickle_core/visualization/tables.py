@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tickle_core.visualization import roads
-from tickle_core.visualization.judging import Judged, Noise
+from tickle_core.visualization.measuring import Measured, Noise
 from tickle_core.visualization.natural import Extremes, Natural
 from tickle_core.visualization.objectives import Objective
 from tickle_core.visualization.roads import Roads
@@ -16,12 +16,12 @@ def pictures(
     objectives: Sequence[Objective],
     class_names: Sequence[str],
     found: Natural,
-    judged: Judged,
+    measured: Measured,
     noise: Noise,
     compared: Sequence[Roads],
 ) -> pd.DataFrame:
     """One row per picture, those of a unit one after the other."""
-    copies = judged.scores.shape[1]
+    copies = measured.scores.shape[1]
     every = [(each, copy) for each in objectives for copy in range(copies)]
     other = [
         None if each.other is None else bool(each.other[copy])
@@ -45,14 +45,14 @@ def pictures(
             "name": [class_names[o.unit] if o.family == "logit" else "" for o, _ in every],
             "copy": [copy for _, copy in every],
             "file": [f"{each.family}-{each.unit}-{copy}.png" for each, copy in every],
-            "position": judged.positions.ravel(),
-            "score": judged.scores.ravel().astype(np.float64),
-            "maximum": judged.maxima.ravel().astype(np.float64),
-            "mean": judged.means.ravel().astype(np.float64),
+            "position": measured.positions.ravel(),
+            "score": measured.scores.ravel().astype(np.float64),
+            "maximum": measured.maxima.ravel().astype(np.float64),
+            "mean": measured.means.ravel().astype(np.float64),
             **{name: values.repeat(copies) for name, values in per_unit.items()},
-            "fires": judged.fires.ravel(),
-            "similarity": judged.similarity.ravel().astype(np.float64),
-            "to_others": judged.to_others.ravel().astype(np.float64),
+            "fires": measured.fires.ravel(),
+            "similarity": measured.similarity.ravel().astype(np.float64),
+            "to_others": measured.to_others.ravel().astype(np.float64),
             "angle": np.concatenate([each.angle for each in compared]),
             "angle_natural": np.repeat([each.angle_natural for each in compared], copies),
             "other_road": pd.Series(other, dtype=object),

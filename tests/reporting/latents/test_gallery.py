@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tickle_core.dictionaries import telling
+from tickle_core.dictionaries import limits
 from tickle_core.reporting.kit import embedding
 from tickle_core.reporting.latents import gallery
 from tickle_core.reporting.sae.found import read
@@ -32,8 +32,8 @@ def test_latents_come_by_energy_without_dense_and_dead_ones():
             "mean_square": [0.0, 9.0, 2.0, 3.0, 2.0],
         }
     )
-    assert telling.strongest(latents, 10)["latent"].tolist() == [3, 2, 4]
-    assert telling.strongest(latents, 1)["latent"].tolist() == [3]
+    assert limits.strongest(latents, 10)["latent"].tolist() == [3, 2, 4]
+    assert limits.strongest(latents, 1)["latent"].tolist() == [3]
 
 
 def test_the_gallery_shows_what_the_tables_hold(make_project):

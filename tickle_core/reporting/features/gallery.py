@@ -81,7 +81,7 @@ class Unit:
 
 
 @dataclass(frozen=True)
-class Gallery:
+class PictureGallery:
     """Pictures of all layers.
 
     Attributes
@@ -114,7 +114,7 @@ class Gallery:
         }
 
 
-def gallery(context: Context, found: Found) -> Gallery:
+def gallery(context: Context, found: Found) -> PictureGallery:
     """The units that were pictured, in the order in which they were chosen, and some random ones.
 
     Raises
@@ -141,7 +141,7 @@ def gallery(context: Context, found: Found) -> Gallery:
         for alias, families in layers.items()
     }
     pictures = _embed(files, context.images.images.shape[1:3])
-    return Gallery(ordered, classes, pictures)
+    return PictureGallery(ordered, classes, pictures)
 
 
 def relative(score: float, noise: float, natural: float) -> float | None:

@@ -49,7 +49,7 @@ class LatentPictures:
 
 
 @dataclass(frozen=True)
-class Latents:
+class Dictionary:
     """The latents of a dictionary, which the gallery shows.
 
     Attributes
@@ -113,7 +113,7 @@ class Section:
     curves: dict[str, pd.DataFrame] = field(default_factory=dict)
     image_ids: Collection[int] = ()
     pictures: dict[str, str] = field(default_factory=dict)
-    latents: Latents | None = None
+    latents: Dictionary | None = None
     latent_columns: tuple[LatentColumn, ...] = ()
     latent_pictures: LatentPictures | None = None
     facts: dict[str, Any] = field(default_factory=dict)

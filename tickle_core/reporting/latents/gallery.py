@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tickle_core.dictionaries.telling import DENSE, strongest
+from tickle_core.dictionaries.limits import DENSE, strongest
 from tickle_core.reporting.context import Context
 from tickle_core.reporting.kit import embedding
-from tickle_core.reporting.kit.section import Latents
+from tickle_core.reporting.kit.section import Dictionary
 from tickle_core.reporting.kit.thumbs import Thumb, thumb
 
 CHANCE_DRAWS = 2000
@@ -81,7 +81,7 @@ class Gallery:
         return sorted({latent.classes[0][0] for latent in latents if latent.classes})
 
 
-def gallery(context: Context, found: Latents) -> Gallery:
+def gallery(context: Context, found: Dictionary) -> Gallery:
     """The strongest latents of every layer, as many as params.yaml asks for."""
     section = context.params.report
     size = context.images.images.shape[1:3]

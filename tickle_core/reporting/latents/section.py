@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tickle_core.dictionaries.telling import DENSE
+from tickle_core.dictionaries.limits import DENSE
 from tickle_core.reporting.context import Context
 from tickle_core.reporting.kit.section import Section
 from tickle_core.reporting.latents.gallery import gallery

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from tickle_core.dictionaries.telling import DENSE
+from tickle_core.dictionaries.limits import DENSE
 from tickle_core.reporting.kit import plots
 from tickle_core.reporting.kit.plots import Series
 from tickle_core.reporting.kit.style import CONTROL, INK, MEASURED, NULL, short

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from tickle_core.dictionaries.telling import DENSE, MOST_EXCESS
+from tickle_core.dictionaries.limits import DENSE, MOST_EXCESS
 from tickle_core.params.sae import Sae
 from tickle_core.reporting.context import Context
-from tickle_core.reporting.kit.section import Latents, Section
+from tickle_core.reporting.kit.section import Dictionary, Section
 from tickle_core.reporting.kit.tables import number, percent
 from tickle_core.reporting.sae import figures, meaning, tables, words
 from tickle_core.reporting.sae.columns import columns
@@ -54,7 +54,7 @@ def section(context: Context) -> Section:
         figures=drawn,
         tables=listed,
         curves={"sae_frontier": figures.frontier_curves(layers, found.pca)},
-        latents=Latents(latents, found.top_images, _activations(found)),
+        latents=Dictionary(latents, found.top_images, _activations(found)),
         latent_columns=columns(context, found),
         facts={
             "layers": layers,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from tickle_core.dictionaries.telling import DENSE
+from tickle_core.dictionaries.limits import DENSE
 from tickle_core.reporting.kit.tables import Column, Table
 
 # What an SAE is held against, in the order of the tables.

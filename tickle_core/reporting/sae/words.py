@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tickle_core.dictionaries.telling import MOST_EXCESS
+from tickle_core.dictionaries.limits import MOST_EXCESS
 from tickle_core.reporting.kit.tables import number, percent
 from tickle_core.reporting.sae.tables import BASELINES, NULLS
 

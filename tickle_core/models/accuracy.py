@@ -16,7 +16,7 @@ MOST_PIXELS = 2**21
 TOP = 5
 
 
-def judge(
+def accuracies(
     classifier: Classifier, images: ImageSet, split: Split = "test"
 ) -> dict[str, dict[str, Any] | None]:
     """Top-1 and top-5 accuracy on those images of a split whose class is one of the model's.

@@ -38,7 +38,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Measured:
     """What pictures do, n units with some pictures each.
 
     Attributes
@@ -83,9 +83,9 @@ class Noise:
 
 
 @torch.inference_mode()
-def judge(
+def measure(
     subject: Subject, before: Sequence[str], readout: Readout, pictures: np.ndarray
-) -> Judged:
+) -> Measured:
     """Send the pictures of some units (n, pictures, h, w, channels) through the network, at once.
 
     Parameters
@@ -122,27 +122,27 @@ def judge(
     }
     for name in ("scores", "positions", "maxima", "means"):
         found[name] = getattr(responses, name).cpu().numpy()[np.arange(len(units)), units]
-    return Judged(
+    return Measured(
         **{name: values.reshape(n, copies) for name, values in found.items()},
         before={path: rows.reshape(n, copies, -1) for path, rows in excited.before.items()},
     )
 
 
-def concatenate(parts: Sequence[Judged], order: np.ndarray) -> Judged:
+def concatenate(parts: Sequence[Measured], order: np.ndarray) -> Measured:
     """The units of all parts, in a given order."""
     before = {
         path: np.concatenate([part.before[path] for part in parts])[order]
         for path in parts[0].before
     }
-    names = [field.name for field in fields(Judged) if field.name != "before"]
+    names = [field.name for field in fields(Measured) if field.name != "before"]
     joined = {
         name: np.concatenate([getattr(part, name) for part in parts])[order] for name in names
     }
-    return Judged(**joined, before=before)
+    return Measured(**joined, before=before)
 
 
 @torch.inference_mode()
-def judge_noise(
+def measure_noise(
     subject: Subject, readout: Readout, count: int, batch_size: int, seed: int
 ) -> Noise:
     """What `count` random test images do, or as many as there are, once their phases are random."""

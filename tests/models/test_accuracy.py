@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from tickle_core.models import judging
+from tickle_core.models import accuracy
 from tickle_core.models.classifier import Classifier
 
 
@@ -35,11 +35,11 @@ def judged(images, matches, classes=8):
         "preprocessing": {"mean": [0.0], "std": [1.0]},
         "classes_of_dataset": matches,
     }
-    return judging.judge(Classifier(Answers(classes), card, torch.device("cpu")), images)
+    return accuracy.accuracies(Classifier(Answers(classes), card, torch.device("cpu")), images)
 
 
 def test_top1_and_top5_against_hand_counts(images, monkeypatch):
-    monkeypatch.setattr(judging, "MOST_IMAGES", 7)  # batches that do not divide the number
+    monkeypatch.setattr(accuracy, "MOST_IMAGES", 7)  # batches that do not divide the number
     found = judged(images, {"a": 0, "b": 1, "c": 2, "d": 3})
     # Half of the images say their label; the other half say label + 4, from where it is at rank 5.
     assert found["accuracy"]["value"] == 0.5
@@ -80,4 +80,4 @@ def test_a_model_of_few_classes_has_no_top5(images):
 
 def test_batches_shrink_as_images_grow(make_set):
     large = make_set(np.zeros((1, 600, 600, 3), np.uint8), [0], ["a"])
-    assert judging.batch_size(large) * 600 * 600 <= judging.MOST_PIXELS
+    assert accuracy.batch_size(large) * 600 * 600 <= accuracy.MOST_PIXELS
