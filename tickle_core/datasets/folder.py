@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tickle_core.datasets import decoding, image_set, listing, skipped
+from tickle_core.datasets import decoding, image_set, listing, skipping
 from tickle_core.datasets.decoding import Unusable
 from tickle_core.datasets.image_set import Geometry
 from tickle_core.datasets.skipping import Skipped
@@ -50,7 +50,7 @@ def write(section: ImageFolder, seed: int, out: Path) -> None:
     ]
     with decoding.without_warnings():
         if refused:
-            skipped.refuse(root, unusable + _check(root, files, geometry))
+            skipping.refuse(root, unusable + _check(root, files, geometry))
         decode = partial(decoding.decode, geometry=geometry, color=section.color)
         kept: list[tuple[int, str]] = []
         contents = image_set.write_images(
@@ -62,7 +62,7 @@ def write(section: ImageFolder, seed: int, out: Path) -> None:
             geometry=geometry,
         )
     if refused:
-        skipped.refuse(root, unusable)
+        skipping.refuse(root, unusable)
 
     present = {label: rank for rank, label in enumerate(sorted({label for label, _ in kept}))}
     unusable += [
@@ -145,8 +145,8 @@ def _attempts(
 
 def _require_classes(root: Path, class_names: list[str], unusable: list[Skipped]) -> None:
     if len(class_names) < 2:
-        found = f"only {skipped.printable(class_names[0])}" if class_names else "none"
-        beside = f"; beside it: {skipped.summary(unusable)}" if unusable else ""
+        found = f"only {skipping.printable(class_names[0])}" if class_names else "none"
+        beside = f"; beside it: {skipping.summary(unusable)}" if unusable else ""
         raise TickleError(
             f"{root} needs at least two class folders with usable images, and has {found}{beside}"
         )
