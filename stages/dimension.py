@@ -1,6 +1,9 @@
 """PCA dimension of one layer on held-out images: pooled, per class, and of tokens."""
 
+from collections.abc import Iterator
 from pathlib import Path
+
+import numpy as np
 
 from tickle_core import stage
 from tickle_core.activations.store import ActivationStore, open_store
@@ -25,7 +28,9 @@ def main(run: stage.LayerRun) -> None:
         getattr(found, name).to_parquet(out / f"{name}.parquet", index=False)
 
 
-def tokens_by_block(store: ActivationStore, blocks):
+def tokens_by_block(
+    store: ActivationStore, blocks: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     first = 0
     for _, tokens in store.token_blocks(store.test_rows):
         images, positions, width = tokens.shape

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
+from zarr.storage import LocalStore
 
 from tickle_core.errors import TickleError
 
@@ -62,20 +63,26 @@ def create(
     )
 
 
+def rows_per_shard(array: zarr.Array) -> int:
+    """How many rows a whole shard holds."""
+    return (array.shards or array.chunks)[0]
+
+
 def shard_count(array: zarr.Array) -> int:
     """Number of shards along the first axis."""
-    return -(-array.shape[0] // array.shards[0])
+    return -(-array.shape[0] // rows_per_shard(array))
 
 
 def shard_path(array: zarr.Array, shard: int) -> Path:
     """The file that holds a shard."""
     name = ".".join(["c", str(shard), *["0"] * (array.ndim - 1)])
-    return Path(array.store.root) / array.path / name
+    assert isinstance(array.store, LocalStore)
+    return array.store.root / array.path / name
 
 
 def shard_rows(array: zarr.Array, shard: int) -> slice:
     """The rows that a shard holds; the last one may be short."""
-    size = array.shards[0]
+    size = rows_per_shard(array)
     return slice(shard * size, min((shard + 1) * size, array.shape[0]))
 
 
@@ -124,9 +131,9 @@ def read_rows(array: zarr.Array, start: int, stop: int) -> np.ndarray:
         If a shard is damaged (checksum, truncation); it is named.
     """
     try:
-        return array[start:stop]
+        return np.asarray(array[start:stop])
     except Exception as error:  # a damaged shard surfaces as whatever its codec raises
-        size = array.shards[0]
+        size = rows_per_shard(array)
         for shard in range(start // size, -(-stop // size)):
             try:
                 array[shard_rows(array, shard)]

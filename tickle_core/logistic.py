@@ -82,14 +82,16 @@ def fit_tasks(
     fit_part, validation_part = train[fit_rows], train[validation_rows]
 
     def choose(codes: np.ndarray, start: np.ndarray) -> tuple[float, np.ndarray, bool]:
-        accuracies, weights, converged = {}, {}, True
+        accuracies: dict[float, float] = {}
+        weights: dict[float, np.ndarray] = {}
+        converged = True
         # From the strongest penalty to the weakest, each fit starts where the last one ended.
         for strength in sorted(strengths):
             start, done = _minimise(fit_part, codes[fit_rows], variances, strength, start)
             right = _predict(validation_part, start) == codes[validation_rows]
             accuracies[strength], weights[strength] = right.mean(), start
             converged &= done
-        best = max(accuracies, key=accuracies.get)
+        best = max(accuracies, key=accuracies.__getitem__)
         return best, weights[best], converged
 
     def fit_one(labels: np.ndarray) -> Fitted:

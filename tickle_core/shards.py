@@ -26,7 +26,7 @@ class ShardWriter:
         self._chunk = np.empty(array.chunks, array.dtype)
         self._filled = 0  # rows of the chunk
         self._chunks_written = 0
-        self._index = np.full((array.shards[0] // array.chunks[0], 2), ABSENT, "<u8")
+        self._index = np.full((arrays.rows_per_shard(array) // array.chunks[0], 2), ABSENT, "<u8")
         self._compressor = Zstd(level=arrays.ZSTD_LEVEL)
         self._path = arrays.shard_path(array, shard)
         self._partial = self._path.with_name(f"{self._path.name}.partial")

@@ -78,13 +78,13 @@ def proportion(successes: int, n: int) -> dict[str, Any]:
     return {"value": successes / n, "interval": list(proportion_interval(successes, n)), "n": n}
 
 
-def proportion_interval(successes: int, n: int, level: float = LEVEL) -> tuple[float, float]:
+def proportion_interval(successes: float, n: int, level: float = LEVEL) -> tuple[float, float]:
     """The Wilson score interval of a proportion [1]_.
 
     Parameters
     ----------
     successes, n
-        `successes` out of `n` independent trials.
+        `successes` out of `n` independent trials; a fraction where a trial succeeds in part.
     level
         Confidence level.
 

@@ -111,7 +111,7 @@ def test_all_parts_are_the_layer_and_have_no_rival(layers, judge, section):
     # A basis is the layer too, whichever it is.
     np.testing.assert_allclose(judged.mean("channels", "random")[:, 0], judged.way, rtol=1e-3)
     for kind in ("positions", "channels", "latents"):
-        assert judged.mean(kind, "matched") is None and judged.mean(kind, "best_case") is None
+        assert not judged.draws(kind, "matched") and not judged.draws(kind, "best_case")
 
 
 def test_all_latents_and_the_rest_that_they_leave_are_the_donor(batch, parts, families_of):

@@ -93,11 +93,11 @@ class StoreWriter:
 
     def lacks(self, row: int) -> bool:
         """Whether the shard of this row is still to be written."""
-        return row // self._tokens.shards[0] not in self._done
+        return row // arrays.rows_per_shard(self._tokens) not in self._done
 
     def add(self, start: int, pooled: np.ndarray, logits: np.ndarray, tokens: np.ndarray) -> None:
         """Take the rows from `start` on; they lie within one shard and follow the last ones."""
-        shard, offset = divmod(start, self._tokens.shards[0])
+        shard, offset = divmod(start, arrays.rows_per_shard(self._tokens))
         if offset == 0:
             self._open = tuple(ShardWriter(array, shard) for array in self._arrays)
         for writer, rows in zip(self._open, (pooled, logits, tokens), strict=True):

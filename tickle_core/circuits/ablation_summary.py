@@ -252,7 +252,7 @@ def _group(judged: Judged, size: int, seed: int) -> dict[str, Any]:
     draws = judged.places(plan.random[judged.kind][size])
     values = effects.predicted[place] / judged.spread
     kept = effects.kept[place]
-    found = {
+    found: dict[str, Any] = {
         "size": size,
         "share": statistics.ratio_estimate(effects.removed[place], effects.layer, seed),
         "effect_size": statistics.mean_estimate(values, seed),

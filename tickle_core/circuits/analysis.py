@@ -10,7 +10,7 @@ from tickle_core import logistic
 from tickle_core.activations.store import ActivationStore
 from tickle_core.circuits import ablation, patching, tracing
 from tickle_core.circuits.images import read_images
-from tickle_core.circuits.units import Directions, Latents, channels
+from tickle_core.circuits.units import Directions, Latents, Units, channels
 from tickle_core.dictionaries.components import principal_components
 from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.dictionaries.stream import Sample
@@ -68,7 +68,11 @@ def analyse(
     measuring = read_images(store, _draw(store, store.train_rows, section.images, seed), seed)
     components = principal_components(sample).basis[: section.directions]
     axes, latents = channels(store.tokens.shape[-1], components.device), Latents(sae)
-    families = {"channels": axes, "latents": latents, "directions": Directions(components)}
+    families: dict[str, Units] = {
+        "channels": axes,
+        "latents": latents,
+        "directions": Directions(components),
+    }
     ablated = ablation.ablate(families, store, measuring, ranking, judging, splice, section, seed)
     patched = patching.patch(axes, latents, sample, store, splice, section, seed)
     traced = tracing.trace(store, splice, section, seed)

@@ -8,7 +8,7 @@ import torch
 
 from tickle_core.activations.store import ActivationStore
 from tickle_core.circuits import pairing
-from tickle_core.circuits.kinds import Changes, PairBatch, Parts
+from tickle_core.circuits.kinds import Changes, PairBatch, ScreenedParts
 from tickle_core.circuits.pairing import Images, Pairs
 from tickle_core.models.accuracy import batch_size
 from tickle_core.models.splicing import Splice
@@ -49,7 +49,7 @@ class Candidates:
     `weigh` asks how much each of them changes, `match` for others that change as much.
     """
 
-    parts: Parts
+    parts: ScreenedParts
     count: int
     weigh: bool = False
     match: bool = False
@@ -104,7 +104,7 @@ def _as_much(
     for _ in range(CORRECTIONS):
         found = _marked(order[: _nearest(filled, wanted)], len(chosen))
         together = float(_carried(changes, batch, found))
-        wanted *= carried / together if together > 0 else 1
+        wanted *= float(carried / together) if together > 0 else 1
     return _marked(order[: _nearest(filled, wanted)], len(chosen))
 
 

@@ -4,7 +4,7 @@ Effect on an image = logit_y(clean) - logit_y(ablated), where y is the clean pre
 the units support the prediction.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +49,7 @@ class Effects:
 @torch.no_grad()
 def exact_effects(
     units: Units,
-    sets: dict[str, Sequence[Sequence[int]]],
+    sets: Mapping[str, Sequence[Sequence[int]]],
     mean: np.ndarray,
     layer_mean: np.ndarray,
     images: Images,

@@ -53,6 +53,13 @@ class Parts(Protocol):
         """What the parts change between the images of each pair."""
 
 
+class ScreenedParts(Parts, Protocol):
+    """Parts that can be chosen from."""
+
+    def between(self, batch: PairBatch) -> Screened:
+        """As `Parts`."""
+
+
 @dataclass(frozen=True)
 class Positions:
     """Groups of positions, (sites, positions) bool."""

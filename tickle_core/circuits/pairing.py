@@ -156,8 +156,9 @@ def draw_triples(store: ActivationStore, count: int, seed: int) -> list[Triple] 
         third = others & ~own & ~donors
         groups = (group for group in (third, donors, own) if group.any())
         stranger = rng.choice(np.flatnonzero(next(groups)))
-        images = rows[[clean, donor, stranger]].tolist()
-        triples.append(Triple(*images, int(predicted[clean]), int(predicted[donor])))
+        ours, theirs, other = rows[[clean, donor, stranger]].tolist()
+        told = int(predicted[clean]), int(predicted[donor])
+        triples.append(Triple(ours, theirs, other, *told))
     return triples
 
 

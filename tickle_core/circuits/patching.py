@@ -14,13 +14,14 @@ are judged on go a good part of the way also where nothing in the layer stands f
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import cast
 
 import numpy as np
 import torch
 
 from tickle_core.activations.store import ActivationStore
 from tickle_core.circuits import choosing, pairing, patching_summary, plans
-from tickle_core.circuits.kinds import PairBatch
+from tickle_core.circuits.kinds import PairBatch, Screened
 from tickle_core.circuits.pairing import Images, Pairs
 from tickle_core.circuits.patching_summary import Judged, Key, Patching
 from tickle_core.circuits.plans import Layer, PatchPlan
@@ -78,7 +79,9 @@ def judge(
         ids = store.image_ids[images.rows[batch.targets]]
         up, down = images.classes[images.cells[batch.cell]].tolist()
 
-        def outcome(tokens: torch.Tensor, ids: np.ndarray, up=up, down=down) -> np.ndarray:
+        def outcome(
+            tokens: torch.Tensor, ids: np.ndarray, up: int = up, down: int = down
+        ) -> np.ndarray:
             """LD, and whether the prediction is the donor's class."""
             logits = splice.logits(tokens, ids)
             found = torch.stack([logits[:, up] - logits[:, down], logits.argmax(1) == up], 1)
@@ -108,7 +111,7 @@ def _edits(made: list[PatchPlan], batch: PairBatch) -> Iterator[tuple[Key, torch
             chosen = torch.from_numpy(sets[batch.cell, None]).to(batch.target.device)
             yield (plan.kind, rule, plan.draw), changes.patched(chosen)
         if plan.own:
-            screen = changes.screen()
+            screen = cast(Screened, changes).screen()
             order = screen.argsort(dim=1, descending=True, stable=True)[:, : plan.own]
             own = torch.zeros_like(screen, dtype=torch.bool).scatter_(1, order, True)
             yield (plan.kind, "best_case", plan.draw), changes.patched(own)

@@ -68,10 +68,9 @@ class Judged:
         """The outcomes of one rule, as often as it was drawn."""
         return [each for key, each in self.outcomes.items() if key[:2] == (kind, rule)]
 
-    def mean(self, kind: str, rule: str) -> np.ndarray | None:
-        """The same on average, None of a rule that was not tried."""
-        draws = self.draws(kind, rule)
-        return np.mean(draws, axis=0) if draws else None
+    def mean(self, kind: str, rule: str) -> np.ndarray:
+        """The same on average, of a rule that was tried."""
+        return np.mean(self.draws(kind, rule), axis=0)
 
 
 def nothing(why: str) -> Patching:
@@ -133,9 +132,9 @@ def _of_kind(kind: str, judged: Judged, images: Images, pairs: Pairs, seed: int)
     chosen = judged.mean(kind, "chosen")
     rivals = {}
     for rule in RULES:
-        outcome = judged.mean(kind, rule)
-        if outcome is None:
+        if not judged.draws(kind, rule):
             continue
+        outcome = judged.mean(kind, rule)
         found = {"influence": reached(rule, 0, judged.way)}
         if rule != "best_case":
             found["beyond"] = share(chosen[:, 0] - outcome[:, 0], judged.way)

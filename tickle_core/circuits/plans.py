@@ -10,7 +10,14 @@ from torch.nn import functional as F
 from tickle_core.activations.store import ActivationStore
 from tickle_core.circuits import choosing, pairing, rivals
 from tickle_core.circuits.choosing import Candidates
-from tickle_core.circuits.kinds import CodedUnits, Lines, Parts, Positions, ReadUnits
+from tickle_core.circuits.kinds import (
+    CodedUnits,
+    Lines,
+    Parts,
+    Positions,
+    ReadUnits,
+    ScreenedParts,
+)
 from tickle_core.circuits.pairing import Images, Pairs
 from tickle_core.circuits.sites import find_sites
 from tickle_core.circuits.units import Directions, Latents
@@ -92,7 +99,9 @@ def make_plans(layer: Layer, choice: Pairs, section: Circuits, seed: int) -> lis
     rng = np.random.default_rng([seed, 0])
     own = _own(layer, section)
     bases = _bases(layer, section, seed)
-    drawn = _random_directions(layer, own["latents"].parts.per_token(), section, seed)
+    latents = own["latents"].parts
+    assert isinstance(latents, CodedUnits)
+    drawn = _random_directions(layer, latents.per_token(), section, seed)
     kinds = own | bases | drawn
     surveys = choosing.survey(kinds, layer.store, layer.splice, layer.images, choice, rng)
     cells = layer.images.cells
@@ -128,7 +137,7 @@ def _own(layer: Layer, section: Circuits) -> dict[str, Candidates]:
     positions = layer.images.tokens.shape[1]
     sites = find_sites(positions, layer.store.prefix, layer.store.grid, section.sites)
     codes = [layer.latents.sae.encode(tokens).to_sparse() for tokens in layer.every_image()]
-    parts = {
+    parts: dict[str, ScreenedParts] = {
         "positions": Positions(sites.masks(layer.device)),
         "channels": ReadUnits(layer.channels.directions),
         "latents": CodedUnits(layer.latents.directions, codes),

@@ -45,7 +45,7 @@ def estimate(
     ends = [np.searchsorted(involved, each) for each in (pairs.donor, pairs.target)]
 
     def over_pairs(values: np.ndarray) -> np.ndarray:
-        return sum(np.bincount(each, values, n) for each in ends)
+        return np.sum([np.bincount(each, values, n) for each in ends], axis=0)
 
     ratio = above.sum() / total
     residuals = over_pairs(above - below * ratio)

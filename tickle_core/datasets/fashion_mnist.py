@@ -18,6 +18,7 @@ import numpy as np
 
 from tickle_core import downloads
 from tickle_core.datasets import image_set
+from tickle_core.datasets.image_set import Split
 from tickle_core.errors import TickleError
 
 # SHA-256 of the decompressed files.
@@ -72,9 +73,11 @@ def write(folder: Path, out: Path) -> None:
         shape=(*images["train"].shape[1:], 1),
         class_names=CLASS_NAMES,
     )
+    splits: list[Split] = ["train"] * counts["train"]
+    splits += ["test"] * counts["t10k"]
     image_set.write_table(
         out,
-        splits=["train"] * counts["train"] + ["test"] * counts["t10k"],
+        splits=splits,
         labels=[*labels["train"].tolist(), *labels["t10k"].tolist()],
         sources=[
             f"{split}-images-idx3-ubyte#{row}" for split in images for row in range(counts[split])

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -88,6 +88,11 @@ class ImageSet:
     skipped: tuple[Skipped, ...]
 
     @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the images, in pixels."""
+        return self.images.shape[1], self.images.shape[2]
+
+    @property
     def channels(self) -> int:
         """1 (grey) or 3 (RGB)."""
         return self.images.shape[3]
@@ -117,11 +122,12 @@ class ImageSet:
                 f"{table_path} lists {len(table)} images, but {path / IMAGES} holds "
                 f"{images.shape[0]}: {remedy}"
             )
-        geometry = images.attrs["geometry"]
+        attributes: dict[str, Any] = dict(images.attrs)
+        geometry = attributes["geometry"]
         return cls(
             images,
             table.to_pandas(),
-            tuple(images.attrs["class_names"]),
+            tuple(attributes["class_names"]),
             Geometry(**geometry) if geometry else None,
             skipping.read(path / SKIPPED),
         )
@@ -214,7 +220,7 @@ def write_images(
     }
     array = arrays.create(out / IMAGES, (count, *shape), "uint8", rows, 0, attributes)
 
-    contents = []
+    contents: list[str] = []
     buffer = np.empty((rows, *shape), dtype=np.uint8)
     for image in progress(images, "write images", "image", total=count):
         if image.shape != shape or image.dtype != np.uint8:

@@ -16,7 +16,7 @@ import numpy as np
 from tickle_core import downloads
 from tickle_core.datasets import decoding, image_set
 from tickle_core.datasets.cifar import Cifar
-from tickle_core.datasets.image_set import Geometry
+from tickle_core.datasets.image_set import Geometry, Split
 from tickle_core.datasets.splitting import split_by_content
 from tickle_core.errors import TickleError
 from tickle_core.params.dataset import TorchvisionSet
@@ -53,7 +53,7 @@ def _splits(*names: str) -> dict[str, dict[str, Any]]:
 TRAIN, TEST = _splits("train"), _splits("test")
 TRAIN_VAL = _splits("train", "val")
 FLAGS = ({"train": {"train": True}}, {"test": {"train": False}})
-UNSPLIT = ({"all": {}}, {})
+UNSPLIT: tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]] = ({"all": {}}, {})
 
 SETS = {
     "CIFAR10": Published("cifar-10-batches-py", *FLAGS),
@@ -132,7 +132,7 @@ def write(section: TorchvisionSet, seed: int, out: Path) -> None:
             geometry=geometry,
         )
     if published.test:
-        splits = ["test" if name in published.test else "train" for name, _ in places]
+        splits: list[Split] = ["test" if name in published.test else "train" for name, _ in places]
     else:
         splits = split_by_content(labels, contents, section.test_share, seed)
     sources = [f"{name}#{row}" for name, row in places]

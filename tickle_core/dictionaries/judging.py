@@ -182,7 +182,7 @@ def _judged(
         return {name: columns[name, quantity] for name in names if (name, quantity) in columns}
 
     error, ones = gathered("error"), np.ones(n)
-    fvu = {}
+    fvu: dict[str, dict[str, Any]] = {}
     for name, offset in gathered("offset").items():
         own = around_their_mean(columns[name, "square"], offset, positions)
         fvu |= ratios({name: error.pop(name)}, own, seed)

@@ -6,7 +6,7 @@ on activations that are centred and scaled to a mean squared norm of 1, so that 
 about the fraction of variance unexplained.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -148,7 +148,9 @@ _VARIANTS: dict[str, Callable[[SparseAutoencoder, torch.Tensor, Recipe], _Pass]]
 }
 
 
-def _blocks(sae: SparseAutoencoder, acts: torch.Tensor, recipe: Recipe):
+def _blocks(
+    sae: SparseAutoencoder, acts: torch.Tensor, recipe: Recipe
+) -> Iterator[tuple[int, torch.Tensor]]:
     return selection.pre_activations(acts, sae.w_enc, sae.b_enc, recipe.precision)
 
 

@@ -2,12 +2,15 @@
 are not independent.
 """
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from tickle_core import statistics
+
+Name = TypeVar("Name")
 
 
 class PerImage:
@@ -43,12 +46,14 @@ def around_their_mean(squares: np.ndarray, sums: np.ndarray, positions: int) -> 
     return squares + positions * (mean @ mean) - 2 * sums @ mean
 
 
-def ratios(above: dict[str, np.ndarray], below: np.ndarray, seed: int) -> dict[str, dict[str, Any]]:
+def ratios(
+    above: Mapping[Name, np.ndarray], below: np.ndarray, seed: int
+) -> dict[Name, dict[str, Any]]:
     """`statistics.ratio_estimate` of each, on the same resampled images and as fast as of one."""
     if not above:
         return {}
     low, high = statistics.ratio_intervals(np.stack(list(above.values()), axis=1), below, seed)
-    found = {}
+    found: dict[Name, dict[str, Any]] = {}
     for (name, values), *ends in zip(above.items(), low.tolist(), high.tolist(), strict=True):
         n, active = len(values), int(np.count_nonzero(values))
         estimate = {"value": float(values.sum() / below.sum()), "interval": ends, "n": n}

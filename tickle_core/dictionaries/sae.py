@@ -121,13 +121,15 @@ class SparseAutoencoder(nn.Module):
     @torch.no_grad()
     def normalize_decoder(self) -> None:
         """Bring the decoder's rows back to unit norm."""
-        self.w_dec /= self.w_dec.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        self.w_dec.div_(self.w_dec.norm(dim=1, keepdim=True).clamp_min(1e-12))
 
     @torch.no_grad()
     def remove_parallel_gradient(self) -> None:
         """Drop the part of the decoder's gradient that would only change the rows' norms."""
-        along = (self.w_dec.grad * self.w_dec).sum(1, keepdim=True)
-        self.w_dec.grad.addcmul_(along, self.w_dec, value=-1)
+        gradient = self.w_dec.grad
+        assert gradient is not None, "there is no gradient before a backward pass"
+        along = (gradient * self.w_dec).sum(1, keepdim=True)
+        gradient.addcmul_(along, self.w_dec, value=-1)
 
     @torch.no_grad()
     def fold(self, mean: torch.Tensor, scale: torch.Tensor) -> None:

@@ -25,6 +25,7 @@ from safetensors.torch import load_file, save_file
 
 from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.errors import TickleError
+from tickle_core.params.sae import Variant
 from tickle_core.results import write_json
 
 CONFIG = "cfg.json"
@@ -194,7 +195,7 @@ def _check_weights(
             )
 
 
-def _variant(directory: Path, config: dict[str, Any]) -> tuple[str, int]:
+def _variant(directory: Path, config: dict[str, Any]) -> tuple[Variant, int]:
     """Variant and k: as our own metadata say, where there are any, or as the architecture does."""
     architecture = config["architecture"]
     default = next(variant for variant, theirs in ARCHITECTURES.items() if theirs == architecture)

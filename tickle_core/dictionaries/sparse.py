@@ -59,7 +59,9 @@ class Pattern:
         return Pattern(_offsets(counts), self.rows[order], self.height), order
 
     @classmethod
-    def of_rows(cls, rows: torch.Tensor, columns: torch.Tensor, height: int, width: int):
+    def of_rows(
+        cls, rows: torch.Tensor, columns: torch.Tensor, height: int, width: int
+    ) -> "Pattern":
         """The pattern of entries that are given in the order of their rows."""
         return cls(_offsets(torch.bincount(rows, minlength=height)), columns, width)
 

@@ -78,8 +78,8 @@ def probe(
     rows = {name: per_image(train[name], test[name], labels) for name in train}
     rng = np.random.default_rng(seed)
     for draw in range(SHUFFLES):
-        shuffled = Labels(rng.permutation(labels.train), labels.test, labels.classes)
-        rows[f"shuffled{draw}"] = per_image(train[LATENTS], test[LATENTS], shuffled)
+        dealt = Labels(rng.permutation(labels.train), labels.test, labels.classes)
+        rows[f"shuffled{draw}"] = per_image(train[LATENTS], test[LATENTS], dealt)
     random, shuffled = random_names(), [f"shuffled{draw}" for draw in range(SHUFFLES)]
     values = {(name, k): each for name, of_k in rows.items() for k, each in of_k.items()}
     reported = [k for k in REPORTED if (LATENTS, k) in values]

@@ -161,10 +161,11 @@ def draw_images(
         Row numbers (count,), and raw tokens (count, positions, d) float32.
     """
     rng = np.random.default_rng(seed)
-    taken, tokens = [], []
+    taken: list[np.ndarray] = []
+    tokens: list[np.ndarray] = []
     parts = min(DRAWN_CHUNKS, len(np.unique(rows // store.tokens.chunks[0])))
     for chunk_rows, content in streams.random_chunks(store.tokens, rows, rng):
-        missing = count - sum(map(len, taken))
+        missing = count - sum(len(each) for each in taken)
         some = min(missing, -(-count // parts), len(chunk_rows))
         places = np.sort(rng.choice(len(chunk_rows), some, replace=False))
         taken.append(chunk_rows[places])

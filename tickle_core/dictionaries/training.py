@@ -215,8 +215,8 @@ def initial(sample: Sample, recipe: Recipe) -> SparseAutoencoder:
         # Active latents overlap, and together would overshoot by far.
         rebuilt = sae.decode_codes(sae.codes(some))
         shrink = (rebuilt * some).sum() / rebuilt.square().sum()
-        sae.w_enc *= shrink
-        sae.threshold *= shrink
+        sae.w_enc.mul_(shrink)
+        sae.threshold.mul_(shrink)
     return sae
 
 

@@ -56,7 +56,7 @@ def assemble(entry: Entry, images: ImageSet, seed: int, device: torch.device) ->
     network = build(entry.architecture)
     if entry.weights:
         weight_files.fit(network, entry.weights(), entry.source)
-    network.to(device, memory_format=torch.channels_last)
+    network.to(device).to(memory_format=torch.channels_last)
     train = np.flatnonzero(images.table["split"] == "train")
     preprocessing = entry.preprocessing or channel_statistics(images, train)
     require_channels(len(preprocessing["mean"]), images.channels)

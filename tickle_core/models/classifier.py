@@ -99,13 +99,12 @@ def load(directory: Path, device: torch.device) -> Classifier:
         card = read_json(directory / CARD)
         network = build(card["architecture"])
         # Modules that have changed over time look here for the version that the names are of.
-        versions = getattr(network.state_dict(), "_metadata", None)
         state = OrderedDict(load_file(directory / WEIGHTS))
-        state._metadata = versions
+        vars(state)["_metadata"] = getattr(network.state_dict(), "_metadata", None)
         network.load_state_dict(state)
     except (OSError, ValueError, KeyError, SafetensorError, RuntimeError) as error:
         raise TickleError(
             f"{directory} holds no readable model ({error}); run `dvc repro model`"
         ) from None
-    network.eval().to(device, memory_format=torch.channels_last)
+    network.eval().to(device).to(memory_format=torch.channels_last)
     return Classifier(network, card, device)

@@ -43,17 +43,16 @@ def fold(network: nn.Module, example: torch.Tensor, kept: list[str]) -> nn.Modul
     folded = copy.deepcopy(network)
     for convolution, norm in _in_sequence(network, example):
         if convolution not in kept:
-            fused = fuse_conv_bn_eval(
-                network.get_submodule(convolution), network.get_submodule(norm)
-            )
-            folded.set_submodule(convolution, fused)
+            before, after = network.get_submodule(convolution), network.get_submodule(norm)
+            assert isinstance(before, nn.Conv2d) and isinstance(after, nn.BatchNorm2d)
+            folded.set_submodule(convolution, fuse_conv_bn_eval(before, after))
             rest = folded.get_submodule(norm).children()
             folded.set_submodule(norm, nn.Sequential(*rest))
     folded.eval().to(memory_format=torch.channels_last)
-    for before, after in zip(
+    for true, found in zip(
         _outputs(network, example, kept), _outputs(folded, example, kept), strict=True
     ):
-        if not (after - before).abs().max() <= TOLERANCE * before.abs().max():
+        if not (found - true).abs().max() <= TOLERANCE * true.abs().max():
             _log.warning("batch norm cannot be folded into the convolutions of this network")
             return network
     return folded

@@ -54,10 +54,10 @@ def head_of(network: nn.Module, cut: Cut) -> fx.GraphModule:
     graph = fx.Graph()
     copies: dict[fx.Node, fx.Node] = {}
     for node in cut.graph.nodes:
-        copies[node] = graph.node_copy(node, copies.__getitem__)
+        copied = copies[node] = graph.node_copy(node, copies.__getitem__)
         if node is cut.layer:
+            graph.output(copied)
             break
-    graph.output(copies[cut.layer])
     return fx.GraphModule(network, graph, "Head")
 
 
@@ -124,7 +124,7 @@ def _reads_metadata(node: fx.Node) -> bool:
 
 def _writes_in_place(node: fx.Node) -> bool:
     """Whether it is a call such as `x.add_(y)`, whose result may be used under the name `x`."""
-    return node.op == "call_method" and node.target.endswith("_")
+    return node.op == "call_method" and str(node.target).endswith("_")
 
 
 def _obstacle(graph: fx.Graph, layer: fx.Node, past: set[fx.Node]) -> str:

@@ -119,8 +119,9 @@ def _layout(output: torch.Size) -> str | None:
 def _prefix(network: nn.Module) -> list[str]:
     """The tokens that a vision transformer puts before its patches."""
     if hasattr(network, "num_prefix_tokens"):  # timm
-        registers = getattr(network, "num_reg_tokens", 0)
-        return ["class"] * (network.num_prefix_tokens - registers) + ["register"] * registers
+        every = int(getattr(network, "num_prefix_tokens", 0))
+        registers = int(getattr(network, "num_reg_tokens", 0))
+        return ["class"] * (every - registers) + ["register"] * registers
     return ["class"] if hasattr(network, "class_token") else []  # torchvision
 
 

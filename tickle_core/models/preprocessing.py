@@ -22,7 +22,8 @@ def preprocess(
 
 def channel_statistics(images: ImageSet, ids: np.ndarray) -> dict[str, list[float]]:
     """Mean and standard deviation per channel of the given images, pixels scaled to [0, 1]."""
-    count, total, squares = 0, 0.0, 0.0
+    count = 0
+    total, squares = np.zeros(images.channels), np.zeros(images.channels)
     for place in arrays.blocks(images.images, STATISTICS_BYTES):
         wanted = ids[np.searchsorted(ids, place.start) : np.searchsorted(ids, place.stop)]
         block = arrays.read_rows(images.images, place.start, place.stop)[wanted - place.start]

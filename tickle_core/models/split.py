@@ -158,7 +158,8 @@ def unwrap(network: nn.Module) -> nn.Module:
     """
     parallel = nn.DataParallel | nn.parallel.DistributedDataParallel
     while isinstance(network, parallel) or "_orig_mod" in network._modules:
-        network = network.module if isinstance(network, parallel) else network._orig_mod
+        inner = "module" if isinstance(network, parallel) else "_orig_mod"
+        network = network.get_submodule(inner)
     training = [name or "the network" for name, m in network.named_modules() if m.training]
     if training:
         raise TickleError(f"{training[0]} is in training mode; call .eval() on the network first")

@@ -53,7 +53,7 @@ def train(classifier: Classifier, images: ImageSet, section: Train, seed: int) -
 
 def _batches(
     images: ImageSet, ids: np.ndarray, section: Train, rng: np.random.Generator
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+) -> Iterator[tuple[np.ndarray, ...]]:
     for _ in range(section.epochs):
         chunks = streams.random_chunks(images.images, ids, rng)
         yield from streams.mix(chunks, section.batch_size, POOL_BYTES, rng)

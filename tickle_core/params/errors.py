@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Mapping
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -10,7 +11,7 @@ from pydantic import BaseModel
 UNIONS = ("dataset", "model")
 
 
-def explain(problem: dict[str, Any], schema: type[BaseModel]) -> str:
+def explain(problem: Mapping[str, Any], schema: type[BaseModel]) -> str:
     """One finding of pydantic in words: where, what, and the nearest valid name.
 
     Parameters

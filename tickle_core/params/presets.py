@@ -119,10 +119,15 @@ def _comments_above(lines: list[str], place: int) -> list[str]:
 
 def _with_comment(line: str, default: str) -> str:
     """An overlay's line, with the default's comment in its column if it has none of its own."""
-    comment = VALUE.fullmatch(default)["comment"]
-    if not comment or VALUE.fullmatch(line)["comment"]:
+    comment = _comment(default)
+    if not comment or _comment(line):
         return line
     return f"{line:{default.index(comment) - 1}} {comment}"
+
+
+def _comment(line: str) -> str:
+    found = VALUE.fullmatch(line)
+    return found["comment"] or "" if found else ""
 
 
 if __name__ == "__main__":

@@ -80,9 +80,11 @@ class Sae(Block):
 
     @model_validator(mode="after")
     def _fits(self) -> "Sae":
-        for layer, own in {"": self, **self.layers}.items():
+        every: dict[str, Sae | SaeOfLayer] = {"": self, **self.layers}
+        for layer, own in every.items():
             companions = self.companions if own.companions is None else own.companions
-            for name, each in {"": own, **companions}.items():
+            described: dict[str, Sae | SaeOfLayer | Companion] = {"": own, **companions}
+            for name, each in described.items():
                 if re.fullmatch(RESERVED, name):
                     raise ValueError(f"companions.{name}: this name is taken; choose another")
                 k = each.k or own.k or self.k

@@ -72,19 +72,20 @@ def _pooled(
 ) -> dict[str, linear.Probed]:
     if len(test) == 0:
         return dict.fromkeys(pooling.kinds(store), linear.unjudged())
-    parts = [
-        (
-            pooling.by_kind(store, rows),
-            store.labels[rows],
-            thumbnails(images, store.image_ids[rows]),
-        )
-        for rows in (train, test)
-    ]
+    seen, unseen = (_examples(store, images, rows) for rows in (train, test))
     return {
-        kind: linear.fit(
-            *(linear.Examples(pooled[kind], *others) for pooled, *others in parts), settings, seed
-        )
-        for kind in pooling.kinds(store)
+        kind: linear.fit(seen[kind], unseen[kind], settings, seed) for kind in pooling.kinds(store)
+    }
+
+
+def _examples(
+    store: ActivationStore, images: ImageSet, rows: np.ndarray
+) -> dict[str, linear.Examples]:
+    """By kind of token."""
+    labels, small = store.labels[rows], thumbnails(images, store.image_ids[rows])
+    return {
+        kind: linear.Examples(pooled, labels, small)
+        for kind, pooled in pooling.by_kind(store, rows).items()
     }
 
 
@@ -101,11 +102,13 @@ def _positions(
     fit_part, validation_part = logistic.split_rows(
         store.labels[train], settings.validation_share, seed
     )
-    sources = (
+    to_fit, to_choose, to_judge = (
         partial(_labelled_tokens, store, rows)
         for rows in (train[fit_part], train[validation_part], test)
     )
-    return position.fit(*sources, classes, settings.strengths, store.prefix, store.grid)
+    return position.fit(
+        to_fit, to_choose, to_judge, classes, settings.strengths, store.prefix, store.grid
+    )
 
 
 def _labelled_tokens(

@@ -16,7 +16,7 @@ def by_kind(store: ActivationStore, rows: np.ndarray) -> dict[str, np.ndarray]:
     Tokens are streamed.
     """
     prefix = np.array(store.prefix)
-    means = {kind: [] for kind in kinds(store)[1:]}
+    means: dict[str, list[np.ndarray]] = {kind: [] for kind in kinds(store)[1:]}
     if means:
         for _, tokens in store.token_blocks(rows):
             for kind, parts in means.items():

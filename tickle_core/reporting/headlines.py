@@ -37,7 +37,7 @@ def read(metrics: Path, layer: str) -> dict[Headline, dict[str, Any]]:
     TickleError
         If the metrics of a stage are missing; the file is named.
     """
-    found = {}
+    found: dict[Headline, dict[str, Any]] = {}
     for stage, headlines in HEADLINES.items():
         folder = metrics / stage
         file = folder / f"{layer}.json" if folder.is_dir() else metrics / f"{stage}.json"

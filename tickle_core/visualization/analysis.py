@@ -89,7 +89,7 @@ def visualize(subject: Subject, section: Features, seed: int, directory: Path) -
     found = natural.survey(subject.store, readout, section.natural, seed)
     canvas = Canvas(
         section.parametrization,
-        images.images.shape[1:3],
+        images.size,
         images.images.shape[3],
         color_root(images, seed),
     )
@@ -144,7 +144,7 @@ def save(found: Visualization, out: Path) -> None:
 
 def _folded(subject: Subject) -> Classifier:
     """The same classifier, faster; pictures are measured by the network as it is."""
-    example = subject.classifier.preprocess(subject.images.images[:EXAMPLES])
+    example = subject.classifier.preprocess(np.asarray(subject.images.images[:EXAMPLES]))
     network = folding.fold(subject.classifier.network, example, [subject.module])
     return replace(subject.classifier, network=network)
 

@@ -86,7 +86,7 @@ def maximize(
     """
     layer, device = classifier.card["layers"][module], classifier.device
     objectives = readout.objectives
-    copies = readout.take(np.arange(len(objectives)).repeat(section.pictures))
+    copies = readout.take(np.arange(len(objectives)).repeat(section.pictures).tolist())
     randomness = [rng for each in objectives for rng in generators(seed, each, section.pictures)]
     coefficients = start(canvas, randomness).to(device).requires_grad_()
     drawn = draw(randomness, section.steps)

@@ -80,12 +80,13 @@ def survey(store: ActivationStore, readout: Readout, count: int, seed: int) -> N
     if len(rows) > SAMPLE:
         rng = np.random.default_rng(seed)
         sampled = np.sort(rng.choice(rows, SAMPLE, replace=False))
-    most = least = None
+    most: Extremes | None = None
+    least: Extremes | None = None
     sums = squares = 0.0
     sample: list[np.ndarray] = []
     pooled = np.full((2, len(readout.objectives)), -np.inf)
-    for block, tokens, logits in progress(_blocks(store, rows), "natural images", "block"):
-        tokens, logits = (torch.from_numpy(x).to(readout.device).float() for x in (tokens, logits))
+    for block, *stored in progress(_blocks(store, rows), "natural images", "block"):
+        tokens, logits = (torch.from_numpy(x).to(readout.device).float() for x in stored)
         found = readout.responses(tokens, logits)
         scores, positions = (x.cpu().numpy() for x in (found.scores, found.positions))
         highest = torch.stack([found.maxima.amax(0), found.means.amax(0)])
@@ -101,7 +102,10 @@ def survey(store: ActivationStore, readout: Readout, count: int, seed: int) -> N
     known = np.concatenate(sample)
     high = np.quantile(known, HIGH, axis=0) if len(rows) >= FEWEST else np.full(len(sd), np.nan)
     median = np.median(known, axis=0).astype(np.float64)
-    return Natural(most, least, sd, median, high.astype(np.float64), *pooled, images=len(rows))
+    assert most is not None and least is not None, "a store has test images"
+    maximum, mean_score = pooled
+    high = high.astype(np.float64)
+    return Natural(most, least, sd, median, high, maximum, mean_score, len(rows))
 
 
 def _largest(kept: Extremes | None, new: Extremes, count: int, sign: int) -> Extremes:

@@ -132,13 +132,12 @@ class Readout:
                     _require(objective, width)
                     weights[i, unit] = 1
                 case "direction" | "point":
-                    _require(objective, 0 if directions is None else len(directions))
-                    weights[i] = directions[unit]
+                    weights[i] = _row(objective, directions)
                 case "latent":
-                    _require(objective, 0 if sae is None else len(sae.b_enc))
-                    weights[i], biases[i] = sae.w_enc[unit].detach(), sae.b_enc[unit].detach()
+                    weights[i] = _row(objective, sae.w_enc.detach() if sae else None)
+                    biases[i] = _row(objective, sae.b_enc.detach() if sae else None)
                 case "mixture":
-                    _require(objective, 0 if mixtures is None else len(mixtures))
+                    _row(objective, mixtures)
             if objective.family in AT_A_POSITION and objective.position not in range(positions):
                 raise TickleError(
                     f"there is no {objective.family} at position {objective.position} to "
@@ -183,9 +182,10 @@ class Readout:
         if len(self._layers):
             found = found.index_copy(0, self._layers, self._energy(tokens[self._layers]))
         if len(self._classes):
-            found = found.index_copy(0, self._logits, logits[self._logits, self._classes])
+            told = _told(logits)[self._logits, self._classes]
+            found = found.index_copy(0, self._logits, told)
         if len(self._mixed):
-            mixed = (logits[self._mixed] * self._mixtures[self._rows]).sum(1)
+            mixed = (_told(logits)[self._mixed] * _told(self._mixtures)[self._rows]).sum(1)
             found = found.index_copy(0, self._mixed, mixed)
         return found
 
@@ -211,9 +211,9 @@ class Readout:
         if len(self._layers):
             scores[:, self._layers] = self._energy(tokens)[:, None]
         if len(self._classes):
-            scores[:, self._logits] = logits[:, self._classes]
+            scores[:, self._logits] = _told(logits)[:, self._classes]
         if len(self._mixed):
-            scores[:, self._mixed] = F.linear(logits, self._mixtures[self._rows])
+            scores[:, self._mixed] = F.linear(_told(logits), _told(self._mixtures)[self._rows])
         for of_patches in (maxima, means):
             of_patches[:, self._elsewhere] = scores[:, self._elsewhere]
         return Responses(scores, positions, maxima, means)
@@ -237,6 +237,18 @@ class Readout:
     def _energy(self, tokens: torch.Tensor) -> torch.Tensor:
         """Mean over patches of the squared norm, (n,)."""
         return tokens[:, self._prefix :].square().sum(2).mean(1)
+
+
+def _row(objective: Objective, rows: torch.Tensor | None) -> torch.Tensor:
+    """What is read for an objective among rows (k, ...), one of which it names."""
+    _require(objective, 0 if rows is None else len(rows))
+    return _told(rows)[objective.unit]
+
+
+def _told(given: torch.Tensor | None) -> torch.Tensor:
+    """What a caller has to give where there are objectives that need it."""
+    assert given is not None, "logits and mixtures are needed for these objectives"
+    return given
 
 
 def _require(objective: Objective, count: int) -> None:

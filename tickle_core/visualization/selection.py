@@ -53,16 +53,19 @@ def _varying_channels(store: ActivationStore) -> np.ndarray:
         n += len(block)
         sums = sums + centred.sum(0)
         squares = squares + np.square(centred).sum(0)
-    variance = squares / n - (sums / n) ** 2
+    variance = np.asarray(squares / n - (sums / n) ** 2)
     order = np.argsort(-variance, kind="stable")
     return order[variance[order] > 0]
 
 
 def _predicted(store: ActivationStore) -> np.ndarray:
     """Classes that are predicted on test images, the most frequent first."""
-    counts = sum(
-        np.bincount(block.argmax(1), minlength=block.shape[1])
-        for _, block in store.column_blocks("logits", store.test_rows)
+    counts = np.sum(
+        [
+            np.bincount(block.argmax(1), minlength=block.shape[1])
+            for _, block in store.column_blocks("logits", store.test_rows)
+        ],
+        axis=0,
     )
     order = np.argsort(-counts, kind="stable")
     return order[counts[order] > 0]

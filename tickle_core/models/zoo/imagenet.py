@@ -14,4 +14,4 @@ def imagenet_names() -> list[str]:
     """All lemmas of each class ("tench, Tinca tinca")."""
     from timm.data import ImageNetInfo
 
-    return ImageNetInfo("imagenet-1k").label_descriptions()
+    return list(ImageNetInfo("imagenet-1k").label_descriptions())

@@ -89,7 +89,7 @@ def _classes(config: Any) -> tuple[list[str], list[str] | None]:
 
     if subset := infer_imagenet_subset(config.to_dict()):
         info = ImageNetInfo(subset)
-        return info.label_descriptions(), info.label_names()
+        return list(info.label_descriptions()), info.label_names()
     names = config.label_names or [f"class {index}" for index in range(config.num_classes)]
     return list(names), None
 

@@ -82,7 +82,7 @@ def trace_map(
     patches = values[count:] if count < len(values) else values
     strongest = float(patches.max())
     heat = None
-    if tracing["grid"] and len(patches) > 1 and strongest > 0:
+    if grid and tracing["grid"] and len(patches) > 1 and strongest > 0:
         # Each site as large as its positions, as those at the border have fewer.
         height, width = tracing["joined"]
         blocks = patches.reshape(tracing["grid"])

@@ -25,7 +25,8 @@ def scores_figure(layers: dict[str, dict[str, Any]], pictures: dict[str, pd.Data
     Beside them stand the pictures of random units, and the 99 % point of natural images.
     """
     present = {name for families in layers.values() for name in families}
-    families = [family for family in FAMILIES if family in present - set(NULLS.values())]
+    nulls: dict[str, str] = dict(NULLS.items())
+    families = [family for family in FAMILIES if family in present - set(nulls.values())]
     figure, panels = plots.forest_figure(len(layers), max(1, len(families)))
     widest = 1.0
     for axes, family in zip(panels, families, strict=False):
@@ -33,7 +34,7 @@ def scores_figure(layers: dict[str, dict[str, Any]], pictures: dict[str, pd.Data
             [found[kind][name] if kind in found else None for found in layers.values()]
             for kind, name in (
                 (family, "ratio"),
-                (NULLS.get(family), "ratio"),
+                (nulls.get(family), "ratio"),
                 (family, "natural_high"),
             )
         )

@@ -140,7 +140,7 @@ def gallery(context: Context, found: Found) -> PictureGallery:
         alias: {family: families[family] for family in FAMILIES if family in families}
         for alias, families in layers.items()
     }
-    pictures = _embed(files, context.images.images.shape[1:3])
+    pictures = _embed(files, context.images.size)
     return PictureGallery(ordered, classes, pictures)
 
 
@@ -155,12 +155,12 @@ def _units(
     """The units of one family of one layer."""
     layer = context.layer_card(alias)
     class_of = context.images.table["class_name"].to_numpy()
-    size = context.images.images.shape[1:3]
+    size = context.images.size
     natural = natural[natural["family"] == pictures["family"].iloc[0]].sort_values("rank")
     for unit, rows in pictures.groupby("unit", sort=False):
         first = rows.iloc[0]
         best = max(FEWEST_BEST, PER_ROW - LEAST - len(rows))
-        sides = [
+        most, least = (
             [
                 thumb(each.image_id, class_of, each.score, each.position, layer, size)
                 for each in natural[(natural["unit"] == unit) & (natural["side"] == side)]
@@ -168,12 +168,13 @@ def _units(
                 .itertuples()
             ]
             for side, count in (("most", best), ("least", LEAST))
-        ]
+        )
         yield Unit(
             int(unit),
             _title(first, layer),
             [_picture(alias, row, layer, size) for row in rows.itertuples()],
-            *sides,
+            most,
+            least,
             natural_best=float(first["natural_best"]),
             natural_high=_maybe(first["natural_high"]),
             natural_median=float(first["natural_median"]),
@@ -215,7 +216,7 @@ def _key(alias: str, row: Any) -> str:
 
 
 def _maybe(value: float | None) -> float | None:
-    return None if pd.isna(value) else float(value)
+    return None if value is None or pd.isna(value) else float(value)
 
 
 def _embed(files: dict[str, Path], size: tuple[int, int]) -> dict[str, str]:

@@ -33,7 +33,7 @@ def draw(
 
 def write_cells(axes: Axes, image: AxesImage, scale: float, digits: int) -> None:
     """Write `scale` times its value into each cell that has one, in ink that is read on it."""
-    values = image.get_array()
+    values: np.ma.MaskedArray = np.ma.asarray(image.get_array())
     for (row, column), value in np.ndenumerate(values.filled(np.nan)):
         if np.isnan(value):
             continue

@@ -111,13 +111,13 @@ def forest(axes: Axes, rows: Sequence[str], series: Sequence[Series]) -> None:
 
 def legend_above(figure: Figure, all_axes: Sequence[Axes]) -> None:
     """One legend for the figure, with each label that some of the axes have once."""
-    handles = {}
+    handles: dict[str, Any] = {}
     for axes in all_axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
     figure.legend(
-        handles.values(),
-        handles.keys(),
+        list(handles.values()),
+        list(handles),
         loc="outside upper left",
         # Long labels would leave the figure.
         ncols=min(len(handles), LEGEND_COLUMNS - any(len(label) > LONG for label in handles)),
@@ -125,6 +125,6 @@ def legend_above(figure: Figure, all_axes: Sequence[Axes]) -> None:
     )
 
 
-def plain_number(value: float, _: int) -> str:
+def plain_number(value: float, _: float) -> str:
     """Tick labels of logarithmic axes, without exponents."""
     return f"{value:g}"

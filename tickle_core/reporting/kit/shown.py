@@ -33,7 +33,7 @@ class Shown:
 
 def shown(images: ImageSet, ids: Collection[int]) -> Shown:
     """Embed some images of the set."""
-    size = images.images.shape[1:3]
+    size = images.size
     ordered = np.array(sorted(ids), dtype=np.int64)
     embedded = embedding.embedded_size(size, len(ordered))
     uris = {}
@@ -41,4 +41,4 @@ def shown(images: ImageSet, ids: Collection[int]) -> Shown:
         block = ordered[start : start + READ_AT_ONCE]
         for image_id, pixels in zip(block.tolist(), images.read(block), strict=True):
             uris[image_id] = embedding.data_uri(pixels, embedded)
-    return Shown(uris, size[::-1], embedding.is_small(size))
+    return Shown(uris, (size[1], size[0]), embedding.is_small(size))

@@ -6,6 +6,7 @@ roles, the same in every figure: what was measured, what it is held against, wha
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 
@@ -18,7 +19,7 @@ SEQUENTIAL = "viridis"  # for values, and for layers in their order
 WIDTH = 7.0  # inches: the text width of a page
 LONGEST_LABEL = 24  # characters
 
-STYLE = {
+STYLE: Any = {
     "axes.axisbelow": True,
     "axes.edgecolor": NULL,
     "axes.grid": True,

@@ -178,7 +178,7 @@ def _cell(row: dict[str, Any], column: Column) -> tuple[str, str]:
     found = row.get(column.key)
     if isinstance(found, str):
         return found, ""
-    digits = row.get("digits", column.digits)
+    digits = row.get("digits", column.digits) or 0
     return _texts(found, lambda value: number(value, digits))
 
 

@@ -84,7 +84,7 @@ class Gallery:
 def gallery(context: Context, found: Dictionary) -> Gallery:
     """The strongest latents of every layer, as many as params.yaml asks for."""
     section = context.params.report
-    size = context.images.images.shape[1:3]
+    size = context.images.size
     class_of = context.images.table["class_name"].to_numpy()
     layers = []
     for alias, table in found.latents.items():

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tickle_core.reporting.kit import plots
@@ -105,7 +106,7 @@ def confusion_figure(
     return figure
 
 
-def _write_cells(axes, values: np.ndarray, lowest: float, highest: float) -> None:
+def _write_cells(axes: Axes, values: np.ndarray, lowest: float, highest: float) -> None:
     for (row, column), value in np.ndenumerate(values):
         # The upper part of the scale is light.
         ink = INK if value > lowest + 0.65 * (highest - lowest) else "white"

@@ -55,7 +55,11 @@ def frontier_figure(layers: dict[str, Any], pca: dict[str, pd.DataFrame]) -> Fig
     panels[0].yaxis.set_major_formatter(plots.plain_number)
     panels[0].yaxis.set_minor_formatter(NullFormatter())
     # The curve of PCA falls to nothing and leaves the panel below the last point.
-    drawn = [point.get_offsets()[0, 1] for axes in panels for point in axes.collections]
+    drawn = [
+        float(np.asarray(point.get_offsets())[0, 1])
+        for axes in panels
+        for point in axes.collections
+    ]
     panels[0].set_ylim(bottom=0.7 * min(drawn, default=0.1))
     figure.supxlabel("L0: active latents or components per token", size=9)
     figure.supylabel("FVU", size=9)
@@ -82,8 +86,8 @@ def frontier_curves(layers: dict[str, Any], pca: dict[str, pd.DataFrame]) -> pd.
 def _frontier(axes: Axes, layer: dict[str, Any], pca: pd.DataFrame) -> None:
     saes = {name: sae for name, sae in layer["saes"].items() if name not in NULLS}
     kinds = sorted(saes.values(), key=lambda sae: (*_kind(sae), sae["l0"]["value"]))
-    for _, alike in groupby(kinds, _kind):
-        alike = list(alike)
+    for _, group in groupby(kinds, _kind):
+        alike = list(group)
         x, y = ([sae[key]["value"] for sae in alike] for key in ("l0", "fvu"))
         axes.plot(x, y, color=MEASURED, linewidth=0.8, alpha=0.4)
     main = saes.pop("main")
@@ -225,7 +229,7 @@ def density_figure(latents: dict[str, pd.DataFrame], layers: dict[str, Any]) -> 
     for axes, (alias, table) in zip(panels, latents.items(), strict=True):
         densities = table["density"].to_numpy()
         alive = densities[densities > 0]
-        axes.hist(np.log10(alive), bins=bins, color=MEASURED)
+        axes.hist(np.log10(alive), bins=bins.tolist(), color=MEASURED)
         axes.axvline(np.log10(DENSE), color=CONTROL, linestyle="--", linewidth=1)
         axes.set_title(f"{short(alias)}: {len(densities) - len(alive):,} of {len(table):,} dead")
         axes.set_ylim(bottom=0)
