@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock
 
-.PHONY: repro test compare preset lint clean-cache
+.PHONY: repro test test-fast check compare preset clean-cache
 
 repro: .venv/installed
 	. $(BIN)/activate && dvc repro
@@ -13,6 +13,16 @@ repro: .venv/installed
 test: .venv/installed-test
 	. $(BIN)/activate && OMP_NUM_THREADS=1 python -m pytest -n auto
 
+# What can be said in 90 seconds: without the small pipelines, and what is marked as slow.
+test-fast: .venv/installed-test
+	. $(BIN)/activate && OMP_NUM_THREADS=1 python -m pytest -n auto -m "not pipeline and not slow"
+
+# Format, lint, types.
+check: .venv/installed-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
 # What differs between experiments, without the hashes of files: params first, then metrics.
 compare: .venv/installed
 	. $(BIN)/activate && dvc exp show --csv --only-changed --drop '^(Created|data|params|reports|stages|tickle_core|requirements)' \
@@ -21,10 +31,6 @@ compare: .venv/installed
 # params.yaml of a preset: make preset NAME=imagenet_efficientnet_lite0
 preset: .venv/installed
 	$(BIN)/python -m tickle_core.params.presets $(NAME)
-
-lint: .venv/installed-test
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
 
 # What was made for layers that are gone, what DVC's cache keeps of old results, unfinished work,
 # downloads.
