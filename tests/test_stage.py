@@ -52,8 +52,9 @@ def run(project, body="pass", *arguments, per_layer=False, **environment):
     enter = "enter_layer" if per_layer else "enter"
     text = textwrap.dedent(STAGE).format(body=body, enter=enter)
     (project / "stages" / "try.py").write_text(text)
+    # Without byte code: what is rewritten within a second at the same length would be run as it was.
     return subprocess.run(
-        [sys.executable, "-m", "stages.try", *arguments],
+        [sys.executable, "-B", "-m", "stages.try", *arguments],
         cwd=project,
         capture_output=True,
         text=True,

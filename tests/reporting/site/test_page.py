@@ -24,7 +24,7 @@ def project(make_project):
 
 @pytest.fixture(scope="module")
 def report(project, tmp_path_factory):
-    return project.write(tmp_path_factory.mktemp("report"))
+    return project.write(tmp_path_factory.mktemp("report"), drawn=True)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_every_image_has_an_alternative_text(html):
 
 def test_a_second_run_at_another_time_gives_the_same_bytes(project, report, tmp_path, monkeypatch):
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
-    assert project.write(tmp_path) == report
+    assert project.write(tmp_path, drawn=True) == report
 
 
 def test_layers_come_from_params_and_not_from_folders(report):
@@ -94,7 +94,7 @@ def test_layers_come_from_params_and_not_from_folders(report):
 def test_layers_stand_in_the_order_of_depth(project, report, tmp_path):
     other = project.of_layers(["late", "early"])
     assert list(other.read().layers) == ["early", "late"]
-    assert other.write(tmp_path / "report") == report
+    assert other.write(tmp_path / "report", drawn=True) == report
 
 
 def test_heat_maps_lie_over_the_images(html):
