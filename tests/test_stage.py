@@ -52,7 +52,7 @@ def run(project, body="pass", *arguments, per_layer=False, **environment):
     enter = "enter_layer" if per_layer else "enter"
     text = textwrap.dedent(STAGE).format(body=body, enter=enter)
     (project / "stages" / "try.py").write_text(text)
-    # Without byte code: what is rewritten within a second at the same length would be run as it was.
+    # No byte code: what is rewritten within a second at the same length would run as it was.
     return subprocess.run(
         [sys.executable, "-B", "-m", "stages.try", *arguments],
         cwd=project,

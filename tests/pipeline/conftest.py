@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image, ImageDraw
 from ruamel.yaml import YAML
 
@@ -213,12 +214,23 @@ def new_project(tmp_path) -> Project:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Project:
-    """A small pipeline that has run once; copy it before changing it."""
-    project = make(tmp_path_factory.mktemp("finished") / "project")
-    draw_shapes(project.path / "shapes")
-    project.edit_params(_make_small)
-    project.repro()
-    return project
+    """A small pipeline that has run once; copy it before changing it.
+
+    Parallel processes share it: the first one that asks makes it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    path, done = base / "finished/project", base / "finished/done"
+    done.parent.mkdir(exist_ok=True)
+    with FileLock(base / "finished/lock"):
+        if not done.is_file():
+            project = make(path)
+            draw_shapes(project.path / "shapes")
+            project.edit_params(_make_small)
+            project.repro()
+            done.touch()
+    return Project(path)
 
 
 @pytest.fixture

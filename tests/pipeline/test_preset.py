@@ -26,6 +26,8 @@ def bring_photographs(folder: Path) -> None:
 
 
 def make_short(values) -> None:
+    values["layers"] = {"late": values["layers"]["late"]}  # the others take longer
+    values["sae"].update(layers={}, companions={}, seeds=2)
     values["sae"].update(latents=256, k=8, tokens=65536, batch_size=256)
     values["features"].update(steps=2, channels=1, neurons=1, latents=1, logits=1, noise=2)
     values["circuits"].update(images=8, units=2, directions=4, pairs=1, traces=2, sites=4)

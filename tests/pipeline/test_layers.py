@@ -1,0 +1,28 @@
+"""Layers come and go, and take what was made of them along."""
+
+import pytest
+
+from tests.pipeline.test_rebuilding import ANALYSES, CHECK, GATHERED, per_layer
+
+pytestmark = pytest.mark.pipeline
+
+
+def test_a_layer_is_added_and_dropped(project):
+    project.edit_params(lambda values: values["layers"].update(shallow="layer1"))
+    ran = project.repro()
+    assert ran == CHECK | per_layer("extract", *ANALYSES, layers={"shallow"}) | GATHERED
+    page = (project.path / "reports/index.html").read_text()
+    assert "shallow" in page
+
+    project.edit_params(lambda values: values["layers"].pop("shallow"))
+    assert project.repro() == GATHERED  # these params were checked before
+    assert "shallow" not in (project.path / "reports/index.html").read_text()
+    left = [path for path in project.outputs() if "shallow" in path]
+    assert any(path.startswith("data/sae/shallow/") for path in left)  # DVC leaves them
+
+    told = project.dvc(module="tickle_core.leftovers")
+    assert "no stage sae@shallow: removing data/sae/shallow, reports/metrics/sae" in told
+    assert [path for path in project.outputs() if "shallow" in path] == []
+    assert "shallow" not in project.lock
+    assert project.dvc(module="tickle_core.leftovers") == ""
+    assert project.repro() <= GATHERED
