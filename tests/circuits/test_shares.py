@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tickle_core.circuits import shares
-from tickle_core.circuits.pairing import Images, Pairs, pair_up
+from tickle_core.circuits.pairing import ImagesByClass, Pairs, pair_up
 
 RUNS = 300
 
@@ -13,7 +13,7 @@ def design(classes, per_class, count):
     """Images of a few classes, and pairs between all of these."""
     numbers = np.split(np.arange(classes * per_class), classes)
     members = np.repeat(np.arange(classes), per_class)
-    images = Images(np.arange(classes), np.arange(len(members)), members, np.empty(0))
+    images = ImagesByClass(np.arange(classes), np.arange(len(members)), members, np.empty(0))
     return images, pair_up(numbers, images.cells, count)
 
 

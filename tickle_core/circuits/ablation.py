@@ -115,7 +115,7 @@ def ablate(
             "kinds": {},
         }
         for kind, effects in exact.items():
-            judged = ablation_summary.Judged(plan, active[family], kind, effects)
+            judged = ablation_summary.Ablated(plan, active[family], kind, effects)
             alone = ablation_summary.unit_rows(judged, screens[family], seed)
             metrics[family]["kinds"][kind] = ablation_summary.of_kind(
                 judged, again[family], alone, seed

@@ -35,7 +35,7 @@ CURVES = ["order", "size", "units", "share", "effect_size", "low", "high", "kept
 
 
 @dataclass(frozen=True)
-class Judged:
+class Ablated:
     """What ablation of one kind did to the sets of units of a family's plan."""
 
     plan: AblationPlan
@@ -70,7 +70,7 @@ class Judged:
         return float(self.effects.removed[place].sum() / self.effects.layer.sum())
 
 
-def unit_rows(judged: Judged, screen: Screen, seed: int) -> list[dict[str, Any]]:
+def unit_rows(judged: Ablated, screen: Screen, seed: int) -> list[dict[str, Any]]:
     """A row for each unit that was ablated alone, top ones first.
 
     unit; role (top or control); matched (of a top unit its control, of a control its top unit,
@@ -110,7 +110,7 @@ def unit_rows(judged: Judged, screen: Screen, seed: int) -> list[dict[str, Any]]
     ]
 
 
-def class_rows(judged: Judged, names: list[str], seed: int) -> list[dict[str, Any]]:
+def class_rows(judged: Ablated, names: list[str], seed: int) -> list[dict[str, Any]]:
     """A row for each unit that was ablated alone and each class: what its logit loses.
 
     unit, role, class; effect over all judging images, whatever is predicted, with low and high;
@@ -141,7 +141,7 @@ def class_rows(judged: Judged, names: list[str], seed: int) -> list[dict[str, An
     ]
 
 
-def curve_rows(judged: Judged, seed: int) -> list[dict[str, Any]]:
+def curve_rows(judged: Ablated, seed: int) -> list[dict[str, Any]]:
     """A row for each group: effect against the share of the layer that is removed.
 
     order (screen: the first units that the screen ranks; active: those of the largest energy;
@@ -175,7 +175,7 @@ def curve_rows(judged: Judged, seed: int) -> list[dict[str, Any]]:
 
 
 def of_kind(
-    judged: Judged, screen: Screen, rows: list[dict[str, Any]], seed: int
+    judged: Ablated, screen: Screen, rows: list[dict[str, Any]], seed: int
 ) -> dict[str, Any]:
     """The numbers of one family and kind of ablation.
 
@@ -216,7 +216,7 @@ def of_kind(
     }
 
 
-def _p_values(judged: Judged, values: np.ndarray, seed: int) -> np.ndarray:
+def _p_values(judged: Ablated, values: np.ndarray, seed: int) -> np.ndarray:
     """Of top units against their controls, adjusted for the number of pairs."""
     top, control = judged.paired
     if not top:
@@ -225,7 +225,7 @@ def _p_values(judged: Judged, values: np.ndarray, seed: int) -> np.ndarray:
     return statistics.swap_p_values(values[top].T, values[control].T, rng)
 
 
-def _single(judged: Judged, seed: int) -> dict[str, Any] | None:
+def _single(judged: Ablated, seed: int) -> dict[str, Any] | None:
     top, control = (
         judged.effects.predicted[each].mean(1) / judged.spread for each in judged.paired
     )
@@ -234,7 +234,7 @@ def _single(judged: Judged, seed: int) -> dict[str, Any] | None:
     return statistics.mean_estimate(top, seed) | {"null": statistics.mean_estimate(control, seed)}
 
 
-def _group(judged: Judged, size: int, seed: int) -> dict[str, Any]:
+def _group(judged: Ablated, size: int, seed: int) -> dict[str, Any]:
     """The group of a size, and random groups that change the layer as much.
 
     Returns

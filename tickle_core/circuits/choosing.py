@@ -9,7 +9,7 @@ import torch
 from tickle_core.activations.store import ActivationStore
 from tickle_core.circuits import pairing
 from tickle_core.circuits.kinds import Changes, PairBatch, ScreenedParts
-from tickle_core.circuits.pairing import Images, Pairs
+from tickle_core.circuits.pairing import ImagesByClass, Pairs
 from tickle_core.models.accuracy import batch_size
 from tickle_core.models.splicing import Splice
 from tickle_core.progress import progress
@@ -59,7 +59,7 @@ def survey(
     kinds: dict[str, Candidates],
     store: ActivationStore,
     splice: Splice,
-    images: Images,
+    images: ImagesByClass,
     pairs: Pairs,
     rng: np.random.Generator,
 ) -> dict[str, Survey]:
@@ -116,7 +116,7 @@ def _carried(changes: Changes, batch: PairBatch, chosen: np.ndarray) -> np.ndarr
 
 
 def batches(
-    store: ActivationStore, splice: Splice, images: Images, pairs: Pairs, task: str
+    store: ActivationStore, splice: Splice, images: ImagesByClass, pairs: Pairs, task: str
 ) -> Iterator[PairBatch]:
     """The pairs of each cell, with the gradient of LD at the target."""
     device = splice.classifier.device

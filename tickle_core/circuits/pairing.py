@@ -19,7 +19,7 @@ LEAST_IMAGES = 3  # of a class and half: with fewer, intervals over images would
 
 
 @dataclass(frozen=True)
-class Images:
+class ImagesByClass:
     """Images of a few predicted classes.
 
     Attributes
@@ -51,7 +51,7 @@ class Pairs:
     """Pairs of images: which of them is the `donor`, which the `target`, and their `cell`.
 
     (pairs,) each. A cell is a pair of classes, the donor's and the target's, by its place in
-    `Images.cells`; pairs of a cell stand together.
+    `ImagesByClass.cells`; pairs of a cell stand together.
     """
 
     donor: np.ndarray
@@ -72,7 +72,7 @@ class Triple:
 
 def draw_halves(
     store: ActivationStore, classes: int, count: int, seed: int
-) -> tuple[Images, Pairs, Pairs] | None:
+) -> tuple[ImagesByClass, Pairs, Pairs] | None:
     """Pair held-out images of the classes that are predicted most often, each with each, twice.
 
     Of every class, up to 2 * count images are drawn for either half, as many for the one as for
@@ -101,7 +101,7 @@ def draw_halves(
         drawn.append(rng.choice(candidates, 2 * size, replace=False))
     rows = np.concatenate(drawn)
     members = np.repeat(np.arange(len(chosen)), [len(each) for each in drawn])
-    images = Images(chosen, rows, members, read_rows(store, rows))
+    images = ImagesByClass(chosen, rows, members, read_rows(store, rows))
     numbers = np.split(np.arange(len(rows)), np.cumsum([len(each) for each in drawn])[:-1])
     first, second = zip(*(np.split(each, 2) for each in numbers), strict=True)
     return images, pair_up(first, images.cells, 2 * count), pair_up(second, images.cells, count)

@@ -22,8 +22,8 @@ import torch
 from tickle_core.activations.store import ActivationStore
 from tickle_core.circuits import choosing, pairing, patching_summary, plans
 from tickle_core.circuits.kinds import PairBatch, Screened
-from tickle_core.circuits.pairing import Images, Pairs
-from tickle_core.circuits.patching_summary import Judged, Key, Patching
+from tickle_core.circuits.pairing import ImagesByClass, Pairs
+from tickle_core.circuits.patching_summary import Key, Patched, Patching
 from tickle_core.circuits.plans import Layer, PatchPlan
 from tickle_core.circuits.units import Directions, Latents
 from tickle_core.dictionaries.stream import Sample
@@ -66,8 +66,12 @@ def patch(
 
 
 def judge(
-    made: list[PatchPlan], store: ActivationStore, splice: Splice, images: Images, pairs: Pairs
-) -> Judged:
+    made: list[PatchPlan],
+    store: ActivationStore,
+    splice: Splice,
+    images: ImagesByClass,
+    pairs: Pairs,
+) -> Patched:
     """Patch the pairs by all rules of all plans, cell by cell.
 
     Memory: a few times the activations of a batch of images, the coefficients of all units at the
@@ -100,7 +104,7 @@ def judge(
                     outcomes.setdefault(key, []).append(np.stack(numbers, 1))
     way, difference = np.concatenate(unpatched).T
     joined = {key: np.concatenate(found) for key, found in outcomes.items()}
-    return Judged(way, difference, joined)
+    return Patched(way, difference, joined)
 
 
 def _edits(made: list[PatchPlan], batch: PairBatch) -> Iterator[tuple[Key, torch.Tensor]]:

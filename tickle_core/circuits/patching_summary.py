@@ -8,7 +8,7 @@ import pandas as pd
 
 from tickle_core import statistics
 from tickle_core.circuits import shares
-from tickle_core.circuits.pairing import Images, Pairs
+from tickle_core.circuits.pairing import ImagesByClass, Pairs
 from tickle_core.circuits.plans import PatchPlan
 
 Key = tuple[str, str, int]  # kind, rule, draw
@@ -46,7 +46,7 @@ class Patching:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Patched:
     """What patching did to some pairs.
 
     Attributes
@@ -80,8 +80,8 @@ def nothing(why: str) -> Patching:
 
 def summarize(
     plans: list[PatchPlan],
-    judged: Judged,
-    images: Images,
+    judged: Patched,
+    images: ImagesByClass,
     choice: Pairs,
     pairs: Pairs,
     names: list[str],
@@ -118,7 +118,9 @@ def summarize(
     return Patching(metrics, pd.concat(cells, ignore_index=True))
 
 
-def _of_kind(kind: str, judged: Judged, images: Images, pairs: Pairs, seed: int) -> dict[str, Any]:
+def _of_kind(
+    kind: str, judged: Patched, images: ImagesByClass, pairs: Pairs, seed: int
+) -> dict[str, Any]:
     def share(above: np.ndarray, below: np.ndarray) -> dict[str, Any]:
         return shares.estimate(images, pairs, above, below, seed)
 
@@ -169,7 +171,7 @@ def _none(n: int, why: str) -> dict[str, Any]:
 
 
 def _cells(
-    kind: str, judged: Judged, images: Images, pairs: Pairs, names: list[str]
+    kind: str, judged: Patched, images: ImagesByClass, pairs: Pairs, names: list[str]
 ) -> pd.DataFrame:
     """A row per ordered pair of classes; influence is no number where there is no way to go."""
     moved, flipped, replaced = judged.mean(kind, "chosen").T

@@ -18,7 +18,7 @@ from tickle_core.circuits.kinds import (
     ReadUnits,
     ScreenedParts,
 )
-from tickle_core.circuits.pairing import Images, Pairs
+from tickle_core.circuits.pairing import ImagesByClass, Pairs
 from tickle_core.circuits.sites import find_sites
 from tickle_core.circuits.units import Directions, Latents
 from tickle_core.dictionaries import directions
@@ -62,7 +62,7 @@ class Layer:
     sample: Sample
     store: ActivationStore
     splice: Splice
-    images: Images
+    images: ImagesByClass
 
     @property
     def device(self) -> torch.device:

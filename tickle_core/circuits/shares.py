@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 
 from tickle_core import statistics
-from tickle_core.circuits.pairing import Images, Pairs
+from tickle_core.circuits.pairing import ImagesByClass, Pairs
 
 
 def estimate(
-    images: Images, pairs: Pairs, above: np.ndarray, below: np.ndarray, seed: int
+    images: ImagesByClass, pairs: Pairs, above: np.ndarray, below: np.ndarray, seed: int
 ) -> dict[str, Any]:
     """sum(above) / sum(below) over pairs as an estimate, for other images of the same classes.
 
