@@ -13,6 +13,7 @@ import pytest
 from tickle_core.errors import TickleError
 
 ROOT = Path(__file__).parents[3]
+METHODS = "../docs/methods.md"
 HOSTILE = ("<script>alert(1)</script>", r"$\frac{1}$ & 50%_#{~^", '"><img src=x onerror=y>', "dog")
 
 
@@ -56,7 +57,7 @@ def test_the_page_loads_nothing(html):
             if link is None:
                 continue
             # A link to a neighbouring file may be followed; only embedded data is loaded.
-            allowed = ("#", "figures/", "tables/") if tag in ("a", "use") else ("data:",)
+            allowed = ("#", "figures/", "tables/", METHODS) if tag in ("a", "use") else ("data:",)
             assert link.startswith(allowed), (tag, link[:80])
     assert not re.search(r"url\(|@import|https?://|fetch\(|import\(", html)
 
@@ -69,6 +70,9 @@ def test_every_link_leads_somewhere(html, report):
         link = attributes.get("href", "#top")
         if link.startswith("#"):
             assert link[1:] in ids
+        elif link.startswith(METHODS):
+            text = (ROOT / "docs/methods.md").read_text()
+            assert "#" not in link or f'<a id="{link.split("#")[1]}"></a>' in text
         elif not link.startswith("data:"):
             assert link in report
 

@@ -17,6 +17,8 @@ from tickle_core.reporting.latents import section as latents
 from tickle_core.reporting.site import overview
 from tickle_core.reporting.site.sections import SECTIONS
 
+METHODS = "../docs/methods.md"  # from the page: what each number is
+
 
 def write(context: Context, page: Path, figures: Path, tables_folder: Path, curves: Path) -> None:
     """Write the page, each figure as SVG and PDF, each table as CSV and LaTeX, curves as CSV.
@@ -78,6 +80,7 @@ def render(
     }
     return environment.get_template("site/page.html.jinja").render(
         context=context,
+        methods=METHODS,
         overview=overview.overview(context),
         missing=missing,
         sections=sections,
