@@ -18,9 +18,9 @@ def main() -> None:
     """Print seconds per stage."""
     print(f"{'python alone':28} {seconds([sys.executable, '-c', 'pass']):.2f} s")
     print(f"{'torch alone':28} {seconds([sys.executable, '-c', 'import torch']):.2f} s")
-    door = "from tickle_core.stage import _snapshot; from tickle_core import params; "
+    door = "from tickle_core.stage import _snapshot; from tickle_core.params import reading; "
     for name in stage_names(Path()):
-        code = f"import stages.{name}; {door} _snapshot('{name}', 'late', params.read())"
+        code = f"import stages.{name}; {door} _snapshot('{name}', 'late', reading.read())"
         print(f"{'stage ' + name:28} {seconds([sys.executable, '-c', code]):.2f} s")
     nothing_to_do = seconds([sys.executable, "-m", "dvc", "repro"])
     print(f"{'dvc repro with nothing to do':28} {nothing_to_do:.2f} s")

@@ -127,6 +127,17 @@ def test_an_unknown_preset_is_answered_with_the_nearest(project):
         presets.apply("resnet_imagenette", project)
 
 
+def test_outside_of_the_project_it_says_where_to_run(tmp_path):
+    with pytest.raises(TickleError, match="holds no presets: run from the project's top folder"):
+        presets.apply(presets.DEFAULT, tmp_path)
+
+
+def test_what_is_no_text_is_not_overwritten_either(project):
+    (project / "params.yaml").write_bytes(b"seed: 0  # caf\xe9\n")
+    with pytest.raises(TickleError, match="saved nowhere"):
+        presets.apply(presets.DEFAULT, project)
+
+
 def test_a_key_that_the_default_lacks_is_refused(project):
     (project / "presets/odd.yaml").write_text("sae:\n  kk: 3\n")
     with pytest.raises(TickleError, match=r"presets/odd\.yaml has sae\.kk"):

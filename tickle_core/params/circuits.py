@@ -13,22 +13,22 @@ class Circuits(Block):
     images: Annotated[int, Field(ge=4)]
     """Held-out images: one half ranks the units by gradient, the other half judges."""
     units: Positive
-    """Of each kind that are ablated: the top ones, and their controls."""
+    """Units of each kind that are ablated: the top ones, and their controls."""
     directions: Positive
-    """Principal components, at most."""
+    """Principal components that are ablated and patched, at most."""
     band_draws: Annotated[int, Field(ge=2)]
     """Random groups that change the layer as much as 4, 16, ... top units."""
     null_draws: Annotated[int, Field(ge=2)]
-    """The same for the largest group, set to its means: what it is tested by."""
+    """Random groups that the largest group of top units is tested against."""
     classes: Annotated[int, Field(ge=2)]
     """Most frequent predictions, between which activations are patched."""
     pairs: Positive
-    """Of images, for each donor class and target class."""
+    """Pairs of images for each donor class and target class."""
     patched_share: Share
-    """Of the positions, channels and latents that patching replaces."""
+    """Share of the positions, channels and latents that patching replaces."""
     traces: Annotated[int, Field(ge=2)]
     """Pairs of images whose positions are restored one by one."""
     sites: Positive
-    """Positions at most: neighbours are joined where a layer has more."""
+    """Positions that tracing restores, at most: neighbours are joined where a layer has more."""
     examples: Positive
     """Pairs that the report shows."""

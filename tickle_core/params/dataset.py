@@ -57,7 +57,7 @@ class TorchvisionSet(Photographs):
     source: Literal["torchvision"]
     """Where the images come from."""
     name: str
-    """Of the class in torchvision.datasets."""
+    """Name of the class in torchvision.datasets."""
     folder: str
     """Where its files lie, or are downloaded to."""
 

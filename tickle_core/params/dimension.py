@@ -15,4 +15,4 @@ class Dimension(Block):
     blocks: Annotated[int, Field(ge=2)]
     """Groups of images that are held out in turn."""
     draws: Positive
-    """Matched Gaussians, and sets of images of any class."""
+    """Matched Gaussians, and sets of images of any class, that are drawn for comparison."""

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-# Sections that are one of several kinds, told apart by their `source`.
+# Blocks that are one of several kinds, told apart by their `source`.
 UNIONS = ("dataset", "model")
 
 
@@ -61,13 +61,21 @@ def _valid_names(place: tuple[Any, ...], schema: type[BaseModel]) -> list[str]:
 
 
 def _meaning(place: tuple[Any, ...], schema: type[BaseModel]) -> str:
-    """What the field at a place is, in brackets; "" where the place is none, but inside of one."""
-    block = _type_at(place[:-1], schema)
-    field = getattr(block, "model_fields", {}).get(place[-1])
-    if field is None or not field.description:
-        return ""
-    sentence = field.description.removesuffix(".")
-    return f" ({sentence[0].lower()}{sentence[1:]})"
+    """What the field at a place is, or the field that the place lies in, in brackets."""
+    for end in range(len(place), 0, -1):
+        block = _type_at(place[: end - 1], schema)
+        field = getattr(block, "model_fields", {}).get(place[end - 1])
+        if field is not None and field.description:
+            return f" ({_within_a_line(field.description)})"
+    return ""
+
+
+def _within_a_line(sentence: str) -> str:
+    """A sentence without its capital, unless that is one of a name (PCA, L2), and its full stop."""
+    first, *_ = sentence.split()
+    if first == "A" or first[1:].islower():
+        sentence = sentence[0].lower() + sentence[1:]
+    return sentence.removesuffix(".")
 
 
 def _type_at(place: tuple[Any, ...], schema: type[BaseModel]) -> Any:

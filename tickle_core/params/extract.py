@@ -18,6 +18,6 @@ class Extract(Block):
     batch_size: Positive
     """Images per forward pass."""
     dtype: Literal["float16", "bfloat16", "float32"]
-    """Of the stored activations."""
+    """Number format of the stored activations."""
     shard_mib: Positive
-    """About the size of one file, and of what a kill can cost."""
+    """About the size of one file, and of what a kill can cost, in MiB."""

@@ -11,35 +11,35 @@ class Features(Block):
     """Feature visualization: of which units, and how it is regularised."""
 
     parametrization: Literal["fourier", "pixel"]
-    """Of the picture: fourier (decorrelated colours, 1/f) or pixel."""
+    """What is ascended of a picture: fourier (decorrelated colours, 1/f) or pixel."""
     steps: Positive
-    """Of gradient ascent."""
+    """Steps of gradient ascent."""
     learning_rate: PositiveReal
-    """Of Adam."""
+    """Learning rate of Adam."""
     channels: NotNegative
-    """How many are pictured: those that vary most between images."""
+    """Channels that are pictured: those that vary most between images."""
     neurons: NotNegative
-    """How many are pictured: the same channels at the central position."""
+    """Neurons that are pictured: channels that vary most, at the central position."""
     latents: NotNegative
-    """How many are pictured: the strongest, as in the report's gallery."""
+    """Latents that are pictured: the strongest, as in the report's gallery."""
     logits: NotNegative
-    """How many are pictured: of the classes that the model predicts most."""
+    """Logits that are pictured: of the classes that the model predicts most."""
     pictures: Positive
-    """Of each unit, and of as many random ones."""
+    """Pictures of each unit, and of as many random ones."""
     diversity: NotNegativeReal
-    """How much the pictures of one unit should differ."""
+    """Weight in R(x) of how alike the pictures of one unit are: larger ones differ more."""
     l2: NotNegativeReal
     """Weight of the distance from mid-grey in the penalty R(x)."""
     total_variation: NotNegativeReal
     """Weight of the difference between neighbouring pixels in R(x)."""
     pad: Annotated[float, Field(ge=0, lt=0.5)]
-    """Grey border, as a share of the side."""
+    """Width of the grey border, as a share of the side."""
     jitter: Annotated[float, Field(ge=0, lt=0.5)]
-    """Shifts of each step, at most, as a share of the side."""
+    """Shift of each step, at most, as a share of the side."""
     scale: Annotated[float, Field(ge=0, lt=1)]
-    """Zooms of each step, at most."""
+    """How far from 1 the zoom of each step may be."""
     rotate: Annotated[float, Field(ge=0, le=180)]
-    """Turns of each step, at most, in degrees."""
+    """Turn of each step, at most, in degrees."""
     batch_size: Positive
     """Pictures at once."""
     natural: Positive

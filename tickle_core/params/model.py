@@ -32,7 +32,7 @@ class TorchvisionModel(Block):
     source: Literal["torchvision"]
     """Where the network comes from."""
     name: str
-    """Of the model, as torchvision.models lists it."""
+    """Name of the model, as torchvision.models lists it."""
     weights: str | None
     """A member of its enum of weights, such as DEFAULT; null is random."""
 
@@ -43,7 +43,7 @@ class TimmModel(Block):
     source: Literal["timm"]
     """Where the network comes from."""
     name: str
-    """Of the model, with the tag of its weights."""
+    """Name of the model, with the tag of its weights."""
     pretrained: bool
     """Whether it has its published weights, or random ones."""
 
@@ -54,15 +54,15 @@ class Checkpoint(Block):
     source: Literal["checkpoint"]
     """Where the network comes from."""
     file: str
-    """Of the weights, below data/checkpoints."""
+    """File of the weights, below data/checkpoints."""
     architecture: str
-    """torchvision/<name>, timm/<name> or package.module:factory."""
+    """What the weights fit: torchvision/<name>, timm/<name> or package.module:factory."""
     class_names: Annotated[list[str], Field(min_length=1)] | None
-    """In the order of the logits; null stands for those of the data set."""
+    """Names of the classes, in the order of the logits; null stands for those of the data set."""
     mean: Annotated[list[Real], Field(min_length=1)]
     """Subtracted from pixels in [0, 1], per colour channel."""
     std: Annotated[list[PositiveReal], Field(min_length=1)]
-    """What they are divided by then, per colour channel."""
+    """What pixels are divided by once the mean is subtracted, per colour channel."""
 
     @model_validator(mode="after")
     def _fits(self) -> "Checkpoint":

@@ -36,8 +36,11 @@ def text(name: str, folder: Path = FOLDER) -> str:
     TickleError
         If there is no such preset, or it has a key that the default lacks.
     """
-    if name not in names(folder):
-        raise TickleError(f"no preset {name!r}; {hint(name, names(folder))}")
+    known = names(folder)
+    if not known:
+        raise TickleError(f"{folder} holds no presets: run from the project's top folder")
+    if name not in known:
+        raise TickleError(f"no preset {name!r}; {hint(name, known)}")
     lines = (folder / f"{DEFAULT}.yaml").read_text(encoding="utf-8").splitlines()
     if name != DEFAULT:
         overlay = (folder / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
@@ -54,25 +57,25 @@ def apply(name: str, root: Path = Path()) -> None:
         If there is no such preset, or params.yaml has changes that neither git nor a preset knows.
     """
     folder, path = root / FOLDER, root / reading.PARAMS_FILE
-    wanted = text(name, folder)
-    known = [text(each, folder) for each in names(folder)]
+    wanted = text(name, folder).encode()
+    known = [text(each, folder).encode() for each in names(folder)]
     if path.is_file():
-        present = path.read_text(encoding="utf-8")
+        present = path.read_bytes()
         if present not in known and present != _committed(root):
             raise TickleError(
                 f"{path} has changes that are saved nowhere: commit them (git commit {path}), or "
                 f"remove the file, and run again"
             )
     partial = path.with_name(f".partial-{path.name}")
-    partial.write_text(wanted, encoding="utf-8", newline="\n")
+    partial.write_bytes(wanted)
     partial.replace(path)
 
 
-def _committed(root: Path) -> str | None:
+def _committed(root: Path) -> bytes | None:
     """params.yaml as the last commit has it; None without git, or where it has none."""
     command = ["git", "show", f"HEAD:./{reading.PARAMS_FILE}"]
     try:
-        return subprocess.run(command, cwd=root, capture_output=True, check=True).stdout.decode()
+        return subprocess.run(command, cwd=root, capture_output=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return None
 

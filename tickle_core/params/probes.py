@@ -13,9 +13,9 @@ class Probes(Block):
     train_images: Positive
     """Images that probes learn from, at most: bounds memory and time."""
     strengths: Annotated[list[PositiveReal], Field(min_length=1)]
-    """Inverse regularisations C to choose from, on a part of the train images."""
+    """Inverse regularisations C to choose from: larger ones regularise less."""
     validation_share: Share
-    """That part."""
+    """Share of the train images that the strength is chosen on."""
     control_clusters: Annotated[int, Field(ge=2)]
     """Clusters of images that get random labels in a control task."""
     control_draws: Annotated[int, Field(ge=2)]

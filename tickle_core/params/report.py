@@ -11,4 +11,4 @@ class Report(Block):
     latents: Positive
     """Strongest latents shown per layer."""
     images_per_latent: Positive
-    """Top images shown of each of them."""
+    """Top images shown of each latent."""

@@ -26,7 +26,7 @@ class Companion(Block):
     l1: PositiveReal | None = None
     """Weight of the L1 penalty."""
     precision: Precision | None = None
-    """Of the product that chooses the active latents."""
+    """Number format of the product that chooses the active latents."""
 
 
 class SaeOfLayer(Block):
@@ -56,7 +56,7 @@ class Sae(Block):
     l1: PositiveReal
     """Weight of the L1 penalty (relu only); inputs have unit mean square per token."""
     precision: Precision
-    """Of the product that chooses the active latents."""
+    """Number format of the product that chooses the active latents."""
     seeds: Positive
     """How many SAEs differ in where they begin, the main one among them."""
     companions: dict[Alias, Companion]
@@ -66,13 +66,13 @@ class Sae(Block):
     batch_size: Positive
     """Tokens per step."""
     learning_rate: PositiveReal
-    """Of Adam, at its peak."""
+    """Learning rate of Adam, at its peak."""
     dead_after: Positive
     """Tokens without being active after which a latent is revived (AuxK)."""
     patience: Positive
     """Checks (of 25) without a better held-out FVU after which training ends."""
     buffer_mib: Positive
-    """Memory for shuffling tokens."""
+    """Memory for shuffling tokens, in MiB: a larger buffer mixes more images."""
     top_images: Positive
     """Strongest held-out images kept per latent."""
     heat_maps: Positive

@@ -26,7 +26,7 @@ class Params(Block):
     """All of params.yaml."""
 
     seed: Seed
-    """Of every random draw in every stage."""
+    """Seed of every random draw in every stage."""
     device: Device
     """Where the network runs: auto is CUDA, then MPS, then CPU."""
     dataset: Dataset
