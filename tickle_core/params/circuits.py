@@ -15,7 +15,7 @@ class Circuits(Block):
     units: Positive
     """Units of each kind that are ablated: the top ones, and their controls."""
     directions: Positive
-    """Principal components that are ablated and patched, at most."""
+    """Principal components that are ablated, at most."""
     band_draws: Annotated[int, Field(ge=2)]
     """Random groups that change the layer as much as 4, 16, ... top units."""
     null_draws: Annotated[int, Field(ge=2)]
