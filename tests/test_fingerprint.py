@@ -38,6 +38,7 @@ def edit_text(path, old, new):
     path.write_text(text.replace(old, new, 1))
 
 
+@pytest.mark.slow
 def test_comments_docstrings_and_formatting_do_not_count(project):
     def edit():
         for path in project.rglob("*.py"):

@@ -9,6 +9,7 @@ from tickle_core import arrays
 from tickle_core.shards import ShardWriter
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     count=st.integers(1, 70),

@@ -30,6 +30,7 @@ def outcome(images, pairs, skewed, rng):
     return moved + 0.3 * rng.standard_normal(len(way)), way
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("skewed", [False, True], ids=["normal", "lognormal"])
 @pytest.mark.parametrize(
     ("classes", "per_class", "count"), [(10, 3, 3), (3, 12, 8), (10, 16, 8), (5, 8, 4)]

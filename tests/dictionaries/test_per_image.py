@@ -46,6 +46,7 @@ def test_many_ratios_are_those_of_each_alone():
     assert ratios({}, below, seed=1) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "runs"), [(40, 400), (300, 200)])
 def test_an_fvu_lies_in_its_interval(n, runs):
     """Images differ in how large their tokens are, by a lognormal factor, and large ones are worse

@@ -61,6 +61,7 @@ def test_a_stream_is_seeded(store):
     assert not torch.equal(torch.cat(one), torch.cat(other))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [32, 31])
 def test_a_stream_can_be_taken_up_at_any_batch(store, batch):
     """Also at the border of two passes: there are 9 or 10 batches in each."""

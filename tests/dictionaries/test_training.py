@@ -11,6 +11,8 @@ from tickle_core.dictionaries import directions, stream, training
 from tickle_core.dictionaries.recipe import FROZEN, MAIN, PERMUTED, of_layer, recipes
 from tickle_core.params.sae import SaeOfLayer
 
+pytestmark = pytest.mark.slow
+
 VARIANTS = ["topk", "batchtopk", "relu", "jumprelu", "matryoshka"]
 
 

@@ -51,6 +51,7 @@ def simulate(kind, decay, d, n, runs):
     return drawn[0][1], [dimension(rows, seed) for seed, (rows, _) in enumerate(drawn)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gaussian", "heavy tails", "clusters"])
 @pytest.mark.parametrize(
     ("decay", "d", "n", "runs"),

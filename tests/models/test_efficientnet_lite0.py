@@ -16,6 +16,8 @@ from tickle_core.models.zoo import efficientnet_lite0, registry
 from tickle_core.models.zoo.imagenet import imagenet_synsets
 from tickle_core.params.model import EfficientNetLite0
 
+pytestmark = pytest.mark.slow
+
 SECTION = EfficientNetLite0(source="efficientnet_lite0")
 CPU = torch.device("cpu")
 

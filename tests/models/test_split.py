@@ -82,6 +82,7 @@ def whole(network, layer, images, change=None):
         handle.remove()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "layer"), [(name, layer) for name, layers in CLEAN.items() for layer in layers]
 )

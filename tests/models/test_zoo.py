@@ -81,6 +81,7 @@ def test_what_does_not_exist_is_refused_with_what_does(values, expected, photogr
         registry.describe(section(source=source, name=name, **last), photographs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "values",
     [

@@ -144,6 +144,7 @@ def test_a_key_that_the_default_lacks_is_refused(project):
         presets.text("odd", project / "presets")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_a_preset_names_clean_cuts_and_the_geometry_that_the_weights_expect(name, tmp_path):
     checked = load(name, tmp_path)

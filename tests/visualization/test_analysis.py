@@ -146,6 +146,7 @@ def run(subject, folder, section=SECTION, seed=0):
     return {str(path.relative_to(out)): path.read_bytes() for path in files}, found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_every_kind_of_network_and_layer(subjects, tmp_path, case):
     subject = subjects(case)

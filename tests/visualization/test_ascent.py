@@ -164,6 +164,7 @@ def test_on_a_linear_layer_the_optimum_is_the_weight_direction(kind, layout):
     assert found.abs().max().item() == pytest.approx(0.3, abs=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("which", "module", "canvas"),
     [

@@ -16,6 +16,8 @@ from tickle_core.reporting.kit import embedding
 from tickle_core.reporting.kit.style import fixed_style
 from tickle_core.results import read_json, write_json
 
+pytestmark = pytest.mark.slow
+
 
 def edit(project, alias, change):
     path = project.metrics / "circuits" / f"{alias}.json"

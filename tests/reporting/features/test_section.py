@@ -16,6 +16,8 @@ from tickle_core.reporting.features.section import section
 from tickle_core.reporting.kit.style import fixed_style
 from tickle_core.results import read_json, write_json
 
+pytestmark = pytest.mark.slow
+
 
 def edit_table(project, alias, name, change):
     path = project.data / "features" / alias / f"{name}.parquet"

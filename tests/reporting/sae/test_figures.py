@@ -1,5 +1,7 @@
 """Figures of the section on autoencoders: everything has its place, also what is extreme."""
 
+import pytest
+
 from tickle_core.reporting.kit.style import fixed_style
 from tickle_core.reporting.sae import figures, meaning
 from tickle_core.reporting.sae.found import read
@@ -71,6 +73,7 @@ def test_a_divergence_of_zero_has_a_place(make_project):
     assert low == 0
 
 
+@pytest.mark.slow
 def test_thirty_layers_fit_into_every_figure(make_project):
     found = read(make_project(layers=("one",)).read())
 

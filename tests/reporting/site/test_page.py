@@ -12,6 +12,8 @@ import pytest
 
 from tickle_core.errors import TickleError
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 METHODS = "../docs/methods.md"
 HOSTILE = ("<script>alert(1)</script>", r"$\frac{1}$ & 50%_#{~^", '"><img src=x onerror=y>', "dog")
