@@ -24,7 +24,7 @@ def main(run: stage.LayerRun) -> None:
     inputs += [hashing.of_file(path) for path in INPUT_FILES]
     # The other layers ride along unless they are published; this one's result is the same
     # with or without them.
-    keys = {alias: scratch.key([*inputs, path]) for alias, path in run.params.layers.items()}
+    keys = {alias: hashing.of_texts([*inputs, path]) for alias, path in run.params.layers.items()}
     targets = [
         Target(alias, path, scratch.store(keys[alias]))
         for alias, path in run.params.layers.items()

@@ -5,20 +5,13 @@ own, and a store that another layer's stage filled along the way is found by the
 publishes it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
 
-from tickle_core import hashing
-
 FOLDER = Path(".cache/activations")
-
-
-def key(inputs: Sequence[str]) -> str:
-    """Hash of the inputs of one store."""
-    return hashing.of_texts(inputs)
 
 
 def store(store_key: str) -> Path:

@@ -30,7 +30,7 @@ LATENTS = "latents"
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """ImageFeatures that whole images are read by.
+    """Features that whole images are read by.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ def random_names() -> list[str]:
 def read(
     features: ImageFeatures, store: ActivationStore, rows: np.ndarray, seed: int
 ) -> dict[str, np.ndarray]:
-    """ImageFeatures of some images, in the order of their rows (ascending): by name, (n, units).
+    """Features of some images, in the order of their rows (ascending): by name, (n, units).
 
     Memory: the result, and a chunk of the store with all of its features' values.
     """

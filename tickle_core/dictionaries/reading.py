@@ -42,7 +42,7 @@ class Read:
 
 
 class HeldOut:
-    """ImageFeatures of held-out images while blocks pass by: at most TEST_IMAGES of them.
+    """Features of held-out images while blocks pass by: at most TEST_IMAGES of them.
 
     Memory: four bytes per image and feature, of which there are a few times the latents.
     """

@@ -20,7 +20,7 @@ DEFAULT = "fashion_mnist"
 REPLACED = {"dataset", "model", "layers", "sae.layers", "sae.companions"}
 
 KEY = re.compile(r"( *)([a-z]\w*):")
-VALUE = re.compile(r"(?P<entry> *\w+: *[^#]*?) *(?P<comment>#.*)?")
+VALUE = re.compile(r" *\w+: *[^#]*?(?P<comment>#.*)?")
 
 
 def names(folder: Path = FOLDER) -> list[str]:
@@ -64,7 +64,7 @@ def apply(name: str, root: Path = Path()) -> None:
         if present not in known and present != _committed(root):
             raise TickleError(
                 f"{path} has changes that are saved nowhere: commit them (git commit {path}), or "
-                f"remove the file, and run again"
+                "remove the file, and run again"
             )
     partial = path.with_name(f".partial-{path.name}")
     partial.write_bytes(wanted)

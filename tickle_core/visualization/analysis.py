@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from tickle_core import arrays
 from tickle_core.models import folding
 from tickle_core.models.classifier import Classifier
 from tickle_core.params.features import Features
@@ -144,7 +145,7 @@ def save(found: Visualization, out: Path) -> None:
 
 def _folded(subject: Subject) -> Classifier:
     """The same classifier, faster; pictures are measured by the network as it is."""
-    example = subject.classifier.preprocess(np.asarray(subject.images.images[:EXAMPLES]))
+    example = subject.classifier.preprocess(arrays.read_rows(subject.images.images, 0, EXAMPLES))
     network = folding.fold(subject.classifier.network, example, [subject.module])
     return replace(subject.classifier, network=network)
 

@@ -85,7 +85,7 @@ class Section:
     summary
         What was found, in one sentence of plain words.
     settings
-        Its section of params.yaml.
+        Its block of params.yaml.
     figures, tables
         By file name; written to reports/figures and reports/tables. The template places those
         that the page shows.
