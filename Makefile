@@ -13,7 +13,7 @@ repro: .venv/installed
 test: .venv/installed-test
 	. $(BIN)/activate && OMP_NUM_THREADS=1 python -m pytest -n auto
 
-# What can be said in two minutes: without the small pipelines, and what is marked as slow.
+# What can be said in 90 seconds: without the small pipelines, and what is marked as slow.
 test-fast: .venv/installed-test
 	. $(BIN)/activate && OMP_NUM_THREADS=1 python -m pytest -n auto -m "not pipeline and not slow"
 

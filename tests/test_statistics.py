@@ -122,6 +122,7 @@ def rare(rng, n, columns, density):
     return values, density * np.exp(0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "density"),
     [(32, 0.5), (32, 1.0), (48, 0.2), (48, 0.5), (64, 0.1), (64, 1.0), (128, 0.05), (128, 0.08)]

@@ -97,6 +97,7 @@ def test_the_latents_that_drive_the_logits_are_found_beyond_their_controls(run):
     assert np.all(zero.loc[zero["role"] == "control", "effect"].abs() < 1e-6)
 
 
+@pytest.mark.slow
 def test_units_that_do_not_matter_more_than_others_are_not_claimed_to(run):
     """All latents alike: the screen chooses some, other images judge, and nothing is left."""
     d, claimed, tested, beyond = 64, 0, 0, 0

@@ -11,6 +11,8 @@ from tickle_core.circuits.sites import find_sites
 from tickle_core.models import accuracy
 from tickle_core.results import write_json
 
+pytestmark = pytest.mark.slow
+
 CPU = torch.device("cpu")
 
 

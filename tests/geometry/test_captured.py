@@ -8,6 +8,8 @@ from tickle_core.geometry.captured import captured
 from tickle_core.geometry.dimension import cumulative_shares, estimate, fractional_dimension
 from tickle_core.geometry.moments import assign_blocks, block_moments, in_own_span
 
+pytestmark = pytest.mark.slow
+
 BLOCKS = 20
 
 
@@ -51,7 +53,6 @@ def simulate(kind, decay, d, n, runs):
     return drawn[0][1], [dimension(rows, seed) for seed, (rows, _) in enumerate(drawn)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["gaussian", "heavy tails", "clusters"])
 @pytest.mark.parametrize(
     ("decay", "d", "n", "runs"),

@@ -13,6 +13,8 @@ from tickle_core.models.cost import BATCH, FLOPS_PER_BYTE, CostCounter
 from tickle_core.models.layers import survey
 from tickle_core.models.small_resnet import SmallResNet
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def small():

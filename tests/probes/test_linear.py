@@ -136,6 +136,7 @@ def test_a_class_that_is_one_more_random_label_of_clusters_lies_among_the_contro
     assert low <= found["accuracy"]["value"] <= high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("planted", "least", "most"), [(False, 0, 12), (True, 60, 60)])
 def test_selectivity_lies_above_its_null_only_where_there_is_something_to_find(
     planted, least, most

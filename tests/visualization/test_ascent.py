@@ -27,6 +27,8 @@ from tickle_core.visualization.ascent import batches, maximize
 from tickle_core.visualization.objectives import Objective, Readout, Sources
 from tickle_core.visualization.parametrization import Canvas
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def grey():
@@ -88,7 +90,6 @@ def test_on_a_linear_layer_the_optimum_is_the_weight_direction(kind, layout):
     assert found.abs().max().item() == pytest.approx(0.3, abs=0.02)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("which", "module", "canvas"),
     [

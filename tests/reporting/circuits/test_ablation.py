@@ -11,6 +11,8 @@ from tickle_core.reporting.circuits.found import read
 from tickle_core.reporting.kit.style import CONTROL, MEASURED, NULL, fixed_style
 from tickle_core.results import read_json, write_json
 
+pytestmark = pytest.mark.slow
+
 
 def drawn(axes):
     """Colour -> (x, y) of each curve that has points."""
