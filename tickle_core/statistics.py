@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import bdtr, stdtrit
+from scipy.special import bdtr, stdtr, stdtrit
 
 LEVEL = 0.95
 RESAMPLES = 1000  # bootstrap samples behind an interval
@@ -257,6 +257,57 @@ def exceedance(observed: float, draws: ArrayLike) -> float:
     """One-sided p-value of `observed` among draws: (1 + as large ones) / (1 + draws)."""
     draws = np.asarray(draws)
     return float((1 + (draws >= observed).sum()) / (1 + len(draws)))
+
+
+def single_case(observed: np.ndarray, draws: np.ndarray) -> np.ndarray:
+    """Two-sided p-values of single cases among draws of a null, one column each.
+
+    Student's t of a case against a small sample [1]_, t = (case - mean) / (s sqrt(1 + 1/n)), but
+    never less than the share of the draws that lie as far from their mean. It may be as small as
+    corrections for many tests need, where the exceedance among n draws stops at 1 / (n + 1); the
+    price is that draws should be about normal.
+
+    Parameters
+    ----------
+    observed
+        (..., q).
+    draws
+        (n, q), independent of each other.
+
+    Returns
+    -------
+    np.ndarray
+        (..., q); 1 where the draws do not vary, as nothing can be said then.
+
+    References
+    ----------
+    .. [1] Crawford, Howell (1998). Comparing an individual's test score against norms derived
+       from small samples. The Clinical Neuropsychologist 12.
+    """
+    n, mean, spread = len(draws), draws.mean(0), draws.std(0, ddof=1)
+    apart = np.abs(np.asarray(observed, np.float64) - mean)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        t = apart / (spread * (1 + 1 / n) ** 0.5)
+    as_far = (np.abs(draws - mean) >= apart[..., None, :]).mean(-2)
+    return np.where(spread > 0, np.maximum(2 * stdtr(n - 1, -t), as_far), 1.0)
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """P-values of any shape, adjusted for their number: the step-down procedure of Holm [1]_.
+
+    The chance of even one adjusted p <= alpha where there is nothing is at most alpha, however
+    the tests depend on each other.
+
+    References
+    ----------
+    .. [1] Holm (1979). A simple sequentially rejective multiple test procedure. Scand. J. Stat. 6.
+    """
+    flat = p_values.ravel()
+    order = np.argsort(flat, kind="stable")
+    adjusted = np.empty(len(flat))
+    steps = np.arange(len(flat), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(flat[order] * steps), 1)
+    return adjusted.reshape(p_values.shape)
 
 
 def ranks(values: ArrayLike) -> np.ndarray:

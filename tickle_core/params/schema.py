@@ -10,16 +10,20 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from tickle_core.params import cross_checks
+from tickle_core.params.attribution import Attribution
 from tickle_core.params.circuits import Circuits
+from tickle_core.params.concepts import Concepts
 from tickle_core.params.dataset import Dataset
 from tickle_core.params.dimension import Dimension
 from tickle_core.params.extract import Extract
 from tickle_core.params.features import Features
+from tickle_core.params.flow import Flow
 from tickle_core.params.model import Model
 from tickle_core.params.probes import Probes
 from tickle_core.params.report import Report
 from tickle_core.params.sae import Sae
 from tickle_core.params.types import Alias, Block, Device, ModulePath, Seed
+from tickle_core.params.untrained import Untrained
 
 
 class Params(Block):
@@ -39,12 +43,20 @@ class Params(Block):
     """Activations into the store."""
     sae: Sae
     """Sparse autoencoders of one layer."""
+    untrained: Untrained
+    """The network that learnt nothing, which several nulls come from."""
     probes: Probes
     """Linear classifiers on pooled activations, and at every position."""
     features: Features
     """Pictures of what a unit wants."""
     circuits: Circuits
     """What causes the prediction."""
+    concepts: Concepts
+    """Concept vectors, TCAV, and where concepts are."""
+    flow: Flow
+    """Concepts through the layers."""
+    attribution: Attribution
+    """What in an image a prediction rests on."""
     dimension: Dimension
     """PCA intrinsic dimension."""
     report: Report

@@ -1,0 +1,106 @@
+"""Which images each fit of a concept vector is made from.
+
+A run draws the concept's images anew, with repeats (a bootstrap of the set), and in the same way as
+many random partners from outside it. Partners are even over the strata they come from (classes, or
+kinds of texture), or have the very strata of the concept's images where these must not give it
+away.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Items of runs: (runs, n) each."""
+
+    concept: np.ndarray
+    others: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.concept)
+
+
+def concept_runs(
+    members: np.ndarray,
+    outside: np.ndarray,
+    strata: np.ndarray,
+    matched: bool,
+    most: int,
+    runs: int,
+    rng: np.random.Generator,
+) -> Draws:
+    """Runs of one concept, whose set is drawn once.
+
+    Parameters
+    ----------
+    members, outside
+        Train items.
+    strata
+        Of every item.
+    matched
+        Whether partners have the strata of the concept's images.
+    most
+        Items of a set, at most.
+    """
+    size = min(most, len(members), len(outside))
+    concept = rng.choice(even(members, strata, size, rng), (runs, size))
+    if matched:
+        return Draws(concept, like(outside, strata, strata[concept], rng))
+    return Draws(concept, _any(outside, strata, concept.shape, rng))
+
+
+def random_runs(
+    pool: np.ndarray, strata: np.ndarray, size: int, sets: int, runs: int, rng: np.random.Generator
+) -> Draws:
+    """Random sets in the place of concepts: `runs` of each of `sets` sets, in turn.
+
+    Each set is drawn evenly from a pool, and its partners from the rest of it.
+    """
+    size = min(size, len(pool) // 2)
+    concept, others = [], []
+    for _ in range(sets):
+        chosen = even(pool, strata, size, rng)
+        concept.append(rng.choice(chosen, (runs, size)))
+        rest = pool[~np.isin(pool, chosen)]
+        others.append(_any(rest, strata, (runs, size), rng))
+    return Draws(np.concatenate(concept), np.concatenate(others))
+
+
+def _any(
+    items: np.ndarray, strata: np.ndarray, shape: tuple[int, ...], rng: np.random.Generator
+) -> np.ndarray:
+    """Draw items (runs, n), the strata taking turns in a random order; they may come up again."""
+    runs, count = shape
+    there = np.unique(strata[items])
+    order = rng.random((runs, len(there))).argsort(1)
+    return like(items, strata, there[order[:, np.arange(count) % len(there)]], rng)
+
+
+def even(
+    items: np.ndarray, strata: np.ndarray, count: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw items without repeats, the strata taking turns: their numbers differ by one at most.
+
+    (Until a stratum has no more to give.)
+    """
+    shuffled = rng.permutation(items)
+    order = np.argsort(strata[shuffled], kind="stable")
+    _, starts, counts = np.unique(
+        strata[shuffled][order], return_index=True, return_counts=True
+    )
+    turn = np.arange(len(shuffled)) - np.repeat(starts, counts)
+    # Within a turn the strata come in random order: not always the same ones come first.
+    places = np.lexsort([rng.random(len(shuffled)), turn])
+    return shuffled[order][places[:count]]
+
+
+def like(
+    items: np.ndarray, strata: np.ndarray, wanted: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw an item of each of the given strata (any shape); it may come up again."""
+    ordered = items[np.argsort(strata[items], kind="stable")]
+    there, starts, counts = np.unique(strata[ordered], return_index=True, return_counts=True)
+    place = np.searchsorted(there, wanted)
+    return ordered[starts[place] + (rng.random(wanted.shape) * counts[place]).astype(np.int64)]
