@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tickle_core import devices, stage
 from tickle_core.datasets import registry
+from tickle_core.datasets.concept_sets import announcing
 from tickle_core.models import classifier, layers, stand_in
 
 OUTPUT = Path("data/check.txt")
@@ -16,6 +17,7 @@ OUTPUT = Path("data/check.txt")
 
 def main(run: stage.Run) -> None:
     registry.require(run.params.dataset)
+    announcing.require(run.params.concepts.sets, run.params.dataset)
     devices.prepare(run.params.device)
     stand_in.require_weights(run.params.model)
     available = layers.candidates(*stand_in.stand_in(run.params))

@@ -17,9 +17,7 @@ def main(run: stage.LayerRun) -> None:
     images = ImageSet.open(Path("data/dataset"))
     store = open_store(Path(f"data/activations/{run.alias}.zarr"))
     null = open_store(Path(f"data/untrained/activations/{run.alias}.zarr"))
-    sets = members.gather(
-        concepts, images, null.image_ids, section.images, section.pool, seed
-    )
+    sets = members.gather(concepts, images, null.image_ids, section.images, section.pool, seed)
     device = devices.prepare(run.params.device, double=True)
     model = classifier.load(Path("data/model"), device)
     untrained = classifier.load(Path("data/untrained/model"), device)

@@ -13,12 +13,15 @@ from tickle_core.geometry.moments import assign_blocks
 
 def main(run: stage.LayerRun) -> None:
     section, seed = run.params.dimension, run.params.seed
-    store = open_store(Path(f"data/activations/{run.alias}.zarr"))
-    rows = store.test_rows
+    store, untrained = (
+        open_store(Path(f"data/{folder}/{run.alias}.zarr"))
+        for folder in ("activations", "untrained/activations")
+    )
+    blocks = assign_blocks(len(store.test_rows), section.blocks, seed)
     found = dimension.analyse(
-        store.pooled()[rows],
-        store.labels[rows],
-        tokens_by_block(store, assign_blocks(len(rows), section.blocks, seed)),
+        vectors(store, blocks),
+        store.labels[store.test_rows],
+        vectors(untrained, blocks),
         section,
         seed,
     )
@@ -26,6 +29,11 @@ def main(run: stage.LayerRun) -> None:
     out = run.output_directory(f"data/dimension/{run.alias}")
     for name in ("spectrum", "classes", "any_class"):
         getattr(found, name).to_parquet(out / f"{name}.parquet", index=False)
+
+
+def vectors(store: ActivationStore, blocks: np.ndarray) -> dimension.LayerVectors:
+    pooled = [values for _, values in store.column_blocks("pooled", store.test_rows)]
+    return dimension.LayerVectors(np.concatenate(pooled), tokens_by_block(store, blocks))
 
 
 def tokens_by_block(

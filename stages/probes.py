@@ -9,9 +9,12 @@ from tickle_core.probes import analysis
 
 
 def main(run: stage.LayerRun) -> None:
-    store = open_store(Path(f"data/activations/{run.alias}.zarr"))
+    store, untrained = (
+        open_store(Path(f"data/{folder}/{run.alias}.zarr"))
+        for folder in ("activations", "untrained/activations")
+    )
     images = ImageSet.open(Path("data/dataset"))
-    found = analysis.analyse(store, images, run.params.probes, run.params.seed)
+    found = analysis.analyse(store, untrained, images, run.params.probes, run.params.seed)
     run.write_metrics(found.metrics)
     out = run.output_directory(f"data/probes/{run.alias}")
     for name, table in found.tables.items():

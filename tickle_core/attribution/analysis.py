@@ -252,4 +252,3 @@ def _map_table(subject: Subject, found: Mapping[str, Maps], shown: np.ndarray) -
             if row in shown:
                 rows.append((name, int(subject.ids[row]), side[0], values.ravel()))
     return pd.DataFrame(rows, columns=["method", "image_id", "height", "values"])
-

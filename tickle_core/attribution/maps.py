@@ -180,9 +180,7 @@ def of_layer(subject: Subject, layer: Layer, module: str, section: Attribution) 
     }
 
 
-def cam_of(
-    subject: Subject, classifier: Classifier, module: str, store: ActivationStore
-) -> Maps:
+def cam_of(subject: Subject, classifier: Classifier, module: str, store: ActivationStore) -> Maps:
     """Grad-CAM of another network, whose layer is read while it runs."""
     layer = classifier.card["layers"][module]
     found = []
@@ -243,6 +241,4 @@ def _integrated(
 
 
 def _maps(found: Integrated, values: torch.Tensor, rows: np.ndarray) -> Maps:
-    return Maps(
-        rows, values.cpu().numpy(), found.residual.cpu().numpy(), found.steps.cpu().numpy()
-    )
+    return Maps(rows, values.cpu().numpy(), found.residual.cpu().numpy(), found.steps.cpu().numpy())

@@ -1,8 +1,8 @@
 """The randomisation check: do maps change when the network forgets what it learnt?
 
 Parts of the network get weights that learnt nothing, from the logits down, one after the other; a
-map that stays alike shows the image, not what the network makes of it [1]_. Alike is Spearman's rank
-correlation of cells, image by image.
+map that stays alike shows the image, not what the network makes of it [1]_. How alike, says
+Spearman's rank correlation of cells, image by image.
 
 References
 ----------

@@ -60,8 +60,8 @@ class Analysed:
     metrics
         JSON-ready. `sets`: by concept `readable` (held-out accuracy; `untrained`: of the network
         that learnt nothing), `effect` of projecting it out, `pointing` of textures, `overlap` with
-        masks. `tcav`: `significant_share`, or why there is none. `latents`: `latents.best_concepts`.
-        `left_out`: concepts without images enough.
+        masks. `tcav`: `significant_share`, or why there is none. `latents`:
+        `latents.best_concepts`. `left_out`: concepts without images enough.
     tables
         `concepts`: sizes, AUC by kind of vector, agreement between them. `tcav`: one row per
         concept and target. `relations`, `latents`, and `vectors`: per concept the pooled vector,

@@ -2,8 +2,8 @@
 
 Every patch a loses what it has of the concept beyond the mean, a - ((a . v) - m) v. The control
 takes the same lengths from the same patches along another direction, u in the place of the second
-v: it changes the layer exactly as much, and says nothing of the concept. Such directions are vectors
-of random sets.
+v: it changes the layer exactly as much, and says nothing of the concept. Such directions are
+vectors of random sets.
 """
 
 from collections.abc import Sequence
@@ -51,15 +51,19 @@ def without(
     """
     natural = items.split(items.natural, True)
     along = layer.pooled[natural] @ vectors.T
-    strongest = [
-        natural[np.argsort(-score, kind="stable")[:IMAGES]] for score in along.T
-    ]
+    strongest = [natural[np.argsort(-score, kind="stable")[:IMAGES]] for score in along.T]
     used, place = np.unique(np.stack(strongest), return_inverse=True)
     tokens = torch.from_numpy(layer.tokens(used)).to(splice.classifier.device)
     return [
         _project_out(
-            vector, control, float(score.mean()), tokens[own], items.image_ids[used[own]], layer,
-            splice, seed,
+            vector,
+            control,
+            float(score.mean()),
+            tokens[own],
+            items.image_ids[used[own]],
+            layer,
+            splice,
+            seed,
         )
         for vector, control, score, own in zip(
             vectors, controls, along.T, place.reshape(len(vectors), -1), strict=True

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tickle_core.datasets.concept_sets.sets import ConceptSet, Items
+
 
 @dataclass(frozen=True)
 class Draws:
@@ -23,30 +25,14 @@ class Draws:
 
 
 def concept_runs(
-    members: np.ndarray,
-    outside: np.ndarray,
-    strata: np.ndarray,
-    matched: bool,
-    most: int,
-    runs: int,
-    rng: np.random.Generator,
+    each: ConceptSet, items: Items, most: int, runs: int, rng: np.random.Generator
 ) -> Draws:
-    """Runs of one concept, whose set is drawn once.
-
-    Parameters
-    ----------
-    members, outside
-        Train items.
-    strata
-        Of every item.
-    matched
-        Whether partners have the strata of the concept's images.
-    most
-        Items of a set, at most.
-    """
+    """Runs of one concept, of at most `most` train images, which are drawn once."""
+    members, outside = (items.split(part, False) for part in (each.members, each.outside))
+    strata = items.stratum
     size = min(most, len(members), len(outside))
     concept = rng.choice(even(members, strata, size, rng), (runs, size))
-    if matched:
+    if each.matched:
         return Draws(concept, like(outside, strata, strata[concept], rng))
     return Draws(concept, _any(outside, strata, concept.shape, rng))
 
@@ -78,18 +64,14 @@ def _any(
     return like(items, strata, there[order[:, np.arange(count) % len(there)]], rng)
 
 
-def even(
-    items: np.ndarray, strata: np.ndarray, count: int, rng: np.random.Generator
-) -> np.ndarray:
+def even(items: np.ndarray, strata: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """Draw items without repeats, the strata taking turns: their numbers differ by one at most.
 
     (Until a stratum has no more to give.)
     """
     shuffled = rng.permutation(items)
     order = np.argsort(strata[shuffled], kind="stable")
-    _, starts, counts = np.unique(
-        strata[shuffled][order], return_index=True, return_counts=True
-    )
+    _, starts, counts = np.unique(strata[shuffled][order], return_index=True, return_counts=True)
     turn = np.arange(len(shuffled)) - np.repeat(starts, counts)
     # Within a turn the strata come in random order: not always the same ones come first.
     places = np.lexsort([rng.random(len(shuffled)), turn])

@@ -57,9 +57,7 @@ def best_concepts(
     read = {test: _read(features, layer, some) for test, some in chosen.items()}
     judged = {}
     for name in (LATENTS, RANDOM):
-        train, test = (
-            _aucs(read[side][name], chosen[side], sets) for side in (False, True)
-        )
+        train, test = (_aucs(read[side][name], chosen[side], sets) for side in (False, True))
         best = np.argmax(train, axis=0)
         auc = np.take_along_axis(test, best[None], axis=0)[0]
         fires = np.ptp(read[False][name], axis=0) > 0
@@ -84,7 +82,8 @@ def best_concepts(
     median = statistics.median_estimate(auc[fires])
     return {
         "telling_share": share | {"null": CHANCE},
-        "median_auc": median | {"null": statistics.median_estimate(by_chance[~np.isnan(by_chance)])},
+        "median_auc": median
+        | {"null": statistics.median_estimate(by_chance[~np.isnan(by_chance)])},
     }, table
 
 
@@ -97,9 +96,7 @@ def _some(items: Items, test: bool, seed: int) -> np.ndarray:
 
 
 @torch.no_grad()
-def _read(
-    features: ImageFeatures, layer: LayerItems, items: np.ndarray
-) -> dict[str, np.ndarray]:
+def _read(features: ImageFeatures, layer: LayerItems, items: np.ndarray) -> dict[str, np.ndarray]:
     device = features.mean.device
     together = max(1, AT_ONCE_TOKENS // layer.extra.shape[1])
     parts = [
@@ -109,9 +106,7 @@ def _read(
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _aucs(
-    strengths: np.ndarray, items: np.ndarray, sets: Sequence[ConceptSet]
-) -> np.ndarray:
+def _aucs(strengths: np.ndarray, items: np.ndarray, sets: Sequence[ConceptSet]) -> np.ndarray:
     """AUC of each concept and feature, (concepts, units)."""
     ranked: dict[bytes, np.ndarray] = {}  # many concepts are held against the same images
     found = []

@@ -7,8 +7,8 @@ import numpy as np
 from tickle_core.activations import foreign
 from tickle_core.activations.store import ActivationStore
 from tickle_core.datasets.concept_sets.sets import Items
-from tickle_core.models.accuracy import batch_size
 from tickle_core.datasets.image_set import ImageSet
+from tickle_core.models.accuracy import batch_size
 from tickle_core.models.classifier import Classifier
 
 

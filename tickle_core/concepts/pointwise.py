@@ -45,14 +45,7 @@ def fit(
         Of the logistic regression, as for pooled vectors.
     """
     runs = [
-        draws.concept_runs(
-            *(items.split(part, False) for part in (each.members, each.outside)),
-            items.stratum,
-            each.matched,
-            most,
-            1,
-            np.random.default_rng([seed, place]),
-        )
+        draws.concept_runs(each, items, most, 1, np.random.default_rng([seed, place]))
         for place, each in enumerate(sets)
     ]
     used = np.unique(np.concatenate([np.concatenate([run.concept, run.others]) for run in runs]))
@@ -97,9 +90,7 @@ def paste(
 ) -> Pasted:
     """Put held-out textures into a random corner, half as high and wide, of held-out images."""
     rng = np.random.default_rng(seed)
-    natural = draws.even(
-        items.split(items.natural, True), items.stratum, GAME_IMAGES, rng
-    )
+    natural = draws.even(items.split(items.natural, True), items.stratum, GAME_IMAGES, rng)
     textures = rng.choice(items.split(each.members, True), len(natural))
     pixels = images.read(items.image_ids[natural])
     height, width = images.size

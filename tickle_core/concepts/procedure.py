@@ -66,9 +66,8 @@ class Judged:
 
     @property
     def readable(self) -> bool:
-        """Whether it passes the gate: read better than almost all random sets are."""
-        value = float(self.right.mean())
-        return statistics.exceedance(value, self.null.accuracies) <= LEVEL
+        """Whether it passes the gate: read better than random sets are."""
+        return readability.p_value(float(self.right.mean()), self.null.accuracies) <= LEVEL
 
 
 @dataclass(frozen=True)
@@ -139,9 +138,8 @@ class Procedure:
         self, each: ConceptSet, rng: np.random.Generator
     ) -> tuple[Vectors, np.ndarray, np.ndarray, Judges]:
         """Its vectors, what `readability.accuracies` says of them, and on what."""
-        train = [self.items.split(part, False) for part in (each.members, each.outside)]
-        most, strata, runs = self.section.images, self.items.stratum, self.section.partners
-        drawn = draws.concept_runs(*train, strata, each.matched, most, runs, rng)
+        most, runs = self.section.images, self.section.partners
+        drawn = draws.concept_runs(each, self.items, most, runs, rng)
         found = vectors.fit(self.acts, drawn.concept, drawn.others, self.section.strength)
         judges = readability.judges(self.items, each, most, rng)
         return found, *readability.accuracies(found, self.acts, judges), judges
@@ -156,7 +154,7 @@ class Procedure:
 
     def _null(self, each: ConceptSet, size: int) -> Null:
         """Sets of the size of a concept's, from where its images and partners come from."""
-        pool = each.outside if each.source == "folder" else np.union1d(each.members, each.outside)
+        pool = _pool(each)
         key = pool.tobytes(), size
         if key not in self._nulls:
             rng = np.random.default_rng([self.seed, size, len(pool)])
@@ -195,9 +193,12 @@ def test(sets: Sequence[ConceptSet], judged: Sequence[Judged], targets: Sequence
     return Tested(p, adjusted, member, (adjusted <= LEVEL) & readable[:, None])
 
 
-def arbitrary(
-    each: ConceptSet, items: Items, rng: np.random.Generator
-) -> ConceptSet:
+def _pool(each: ConceptSet) -> np.ndarray:
+    """Where random sets in a concept's place come from; a folder's images are like no others."""
+    return each.outside if each.source == "folder" else np.union1d(each.members, each.outside)
+
+
+def arbitrary(each: ConceptSet, items: Items, rng: np.random.Generator) -> ConceptSet:
     """A set of the same kind and size that is no concept.
 
     As many classes; of rules on pixels, a random part of each class; of textures a mixture; of
@@ -210,10 +211,7 @@ def arbitrary(
         outside = np.setdiff1d(items.natural, members)
         labels = tuple(drawn.tolist())
         return dataclasses.replace(each, members=members, outside=outside, labels=labels)
-    if each.source == "folder":
-        pool = each.outside
-    else:
-        pool = np.union1d(each.members, each.outside)
+    pool = _pool(each)
     parts = []
     for side in (False, True):
         there, own = items.split(pool, side), items.split(each.members, side)

@@ -25,9 +25,7 @@ class Judges:
     others: np.ndarray
 
 
-def judges(
-    items: Items, each: ConceptSet, most: int, rng: np.random.Generator
-) -> Judges:
+def judges(items: Items, each: ConceptSet, most: int, rng: np.random.Generator) -> Judges:
     """Held-out items that a concept's vectors are judged on, at most `most` of either kind."""
     members, outside = (items.split(part, True) for part in (each.members, each.outside))
     size = min(most, len(members), len(outside))
@@ -37,9 +35,7 @@ def judges(
     return Judges(concept, draws.even(outside, items.stratum, size, rng))
 
 
-def random_judges(
-    pool: np.ndarray, items: Items, most: int, rng: np.random.Generator
-) -> Judges:
+def random_judges(pool: np.ndarray, items: Items, most: int, rng: np.random.Generator) -> Judges:
     """The same for a random set: a pool's held-out items, dealt to both sides."""
     held_out = items.split(pool, True)
     size = min(most, len(held_out) // 2)
@@ -69,9 +65,7 @@ def aucs(vectors: Vectors, acts: np.ndarray, judged: Judges) -> dict[str, float]
     """
     found = {}
     for kind in KINDS:
-        own, other = (
-            acts[part] @ vectors.of(kind).T for part in (judged.concept, judged.others)
-        )
+        own, other = (acts[part] @ vectors.of(kind).T for part in (judged.concept, judged.others))
         ranks = np.sort(other, axis=0)
         below = [
             np.searchsorted(ranks[:, run], own[:, run], side).mean() / len(other)
@@ -98,11 +92,18 @@ def estimate(right: np.ndarray, by_run: np.ndarray, null: np.ndarray | None) -> 
     Returns
     -------
     dict
-        JSON-ready; `by_run` says how the runs differ, `p` is the exceedance among the null.
+        JSON-ready; `by_run` says how the runs differ, `p` is that of a single case among the null.
     """
     value, n = float(right.mean()), len(right)
     interval = list(statistics.proportion_interval(float(right.sum()), n))
     found = {"value": value, "interval": interval, "n": n, "by_run": statistics.drawn(by_run)}
     if null is None:
         return found
-    return found | {"null": statistics.drawn(null), "p": statistics.exceedance(value, null)}
+    return found | {"null": statistics.drawn(null), "p": p_value(value, null)}
+
+
+def p_value(accuracy: float, null: np.ndarray) -> float:
+    """Is it read better than random sets are? That of a single case among them; 1 if worse."""
+    if accuracy <= null.mean():
+        return 1.0
+    return float(statistics.single_case(np.array([accuracy]), null[:, None])[0])

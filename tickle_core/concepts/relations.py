@@ -2,8 +2,8 @@
 
 Two sets that share images have vectors with a positive cosine whatever they show, and two that
 share none have a negative one, since each is among the other's partners. So the cosine of A and B
-stands beside that of B and random sets A' in A's place, which share as much with B as A does: as many
-classes where both are groups of classes, else as many images. The same is done with A and B
+stands beside that of B and random sets A' in A's place, which share as much with B as A does: as
+many classes where both are groups of classes, else as many images. The same is done with A and B
 exchanged.
 
 Vectors are differences of means here, over all images of a concept and all partners at once.

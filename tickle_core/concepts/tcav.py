@@ -127,9 +127,7 @@ def gradients(asked: Asked, store: ActivationStore, splice: Splice) -> np.ndarra
     return np.concatenate(found)[asked.place]
 
 
-def scores(
-    slopes: np.ndarray, of_target: np.ndarray, vectors: np.ndarray, runs: int
-) -> Scores:
+def scores(slopes: np.ndarray, of_target: np.ndarray, vectors: np.ndarray, runs: int) -> Scores:
     """Scores of many sets.
 
     Parameters
@@ -148,7 +146,5 @@ def scores(
         positive[..., target] = (derivative > 0).mean(0).reshape(shape)
         along[..., target] = derivative.mean(0, dtype=np.float64).reshape(shape)
     spread = along.std(1, ddof=1)
-    steadiness = np.divide(
-        along.mean(1), spread, out=np.zeros_like(spread), where=spread > 0
-    )
+    steadiness = np.divide(along.mean(1), spread, out=np.zeros_like(spread), where=spread > 0)
     return Scores(positive.mean(1), positive.min(1), positive.max(1), steadiness)

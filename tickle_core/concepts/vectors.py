@@ -2,8 +2,8 @@
 
 Three of them, since none is "the" concept [1]_:
 
-logistic    the filter w of a logistic regression, min_w sum log(1 + exp(-t (w x + b))) + ||w||^2 / 2C:
-            the CAV of Kim et al. [2]_. It holds what cancels noise, too.
+logistic    the filter w of a logistic regression, the CAV of Kim et al. [2]_:
+            min_w sum log(1 + exp(-t (w x + b))) + ||w||^2 / 2C. It holds what cancels noise, too.
 mean        mean(concept) - mean(others): FastCAV's form [3]_. It holds all that differs.
 pattern     Cov(x) w / Var(w x): how the activations change with what the filter reads [1]_. C is a
             dial between the filter (large) and the difference of means (small).

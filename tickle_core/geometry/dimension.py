@@ -40,7 +40,23 @@ if TYPE_CHECKING:
 
 # Below it a class says nothing: n images span at most n - 1 dimensions.
 LEAST_CLASS_IMAGES = 10
-NO_NULL = "the null waits for an untrained network"
+
+
+@dataclass(frozen=True)
+class LayerVectors:
+    """The vectors of N images in a layer.
+
+    Attributes
+    ----------
+    images
+        One pooled vector per image, (N, d).
+    tokens
+        Chunks of token vectors, (n, d), and their blocks, (n,). All tokens of image i belong in
+        block `assign_blocks(N, settings.blocks, seed)[i]`. They are read once.
+    """
+
+    images: np.ndarray
+    tokens: Iterable[tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -54,10 +70,10 @@ class Analysed:
 
         `image.global`, `token.global`
             An estimate (`estimate`) over `n` images, with `bias`, what as many independent vectors
-            of a Gaussian of this covariance show too much (`sampling_bias`). The null is open
-            until there is an untrained network. For tokens, `tokens` is their number, and the bias
-            is that of as many independent ones: that the tokens of an image are not independent is
-            in the estimate alone.
+            of a Gaussian of this covariance show too much (`sampling_bias`). The null is the same
+            estimate of the layer of a network that learnt nothing. For tokens, `tokens` is their
+            number, and the bias is that of as many independent ones: that the tokens of an image
+            are not independent is in the estimate alone.
         `image.by_n`
             The estimate from a quarter and a half of the images, where the blocks allow.
         `image.least_class_images`
@@ -137,9 +153,9 @@ def sampling_bias(
 
 
 def analyse(
-    images: np.ndarray,
+    trained: LayerVectors,
     labels: np.ndarray,
-    tokens: Iterable[tuple[np.ndarray, np.ndarray]],
+    untrained: LayerVectors,
     settings: "Dimension",
     seed: int,
 ) -> Analysed:
@@ -147,13 +163,12 @@ def analyse(
 
     Parameters
     ----------
-    images
-        One pooled vector per image, (N, d).
+    trained
+        The layer.
     labels
         Class of each image, (N,), integers.
-    tokens
-        Chunks of token vectors, (n, d), and their blocks, (n,). All tokens of image i belong in
-        block `assign_blocks(N, settings.blocks, seed)[i]`.
+    untrained
+        The same layer of a network that learnt nothing, for the same images.
     settings
         The section `dimension` of params.yaml.
     seed
@@ -165,23 +180,31 @@ def analyse(
         If a block is empty or a vector is not finite.
     """
     image_rng, token_rng = np.random.default_rng(seed).spawn(2)
+    images = trained.images
     width, n = images.shape[1], len(images)
     # One thread: at most widths more of them only wait for each other.
     with threadpool_limits(limits=1):
         blocks = assign_blocks(n, settings.blocks, seed)
         image_blocks = block_moments([(in_own_span(images), blocks)], settings.blocks)
-        token_blocks = block_moments(tokens, settings.blocks)
+        token_blocks = block_moments(trained.tokens, settings.blocks)
         of_images, of_tokens = (captured(parts, width) for parts in (image_blocks, token_blocks))
+        null_blocks = (
+            block_moments([(in_own_span(untrained.images), blocks)], settings.blocks),
+            block_moments(untrained.tokens, settings.blocks),
+        )
+        image_null, token_null = (
+            estimate(captured(parts, width), settings.variance, n) for parts in null_blocks
+        )
         metrics = {
             "width": width,
             "image": {
-                "global": _describe(of_images, image_blocks, n, settings, image_rng),
+                "global": _describe(of_images, image_blocks, n, settings, image_rng, image_null),
                 "by_n": _by_n(image_blocks, width, settings.variance),
                 "least_class_images": LEAST_CLASS_IMAGES,
             },
             "token": {
                 "global": {
-                    **_describe(of_tokens, token_blocks, n, settings, token_rng),
+                    **_describe(of_tokens, token_blocks, n, settings, token_rng, token_null),
                     "tokens": merge(token_blocks).n,
                 }
             },
@@ -196,12 +219,13 @@ def _describe(
     n: int,
     settings: "Dimension",
     rng: np.random.Generator,
+    null: dict[str, Any],
 ) -> dict[str, Any]:
     result = estimate(found, settings.variance, n)
     whole = merge(blocks)
     eigenvalues = np.pad(covariance_eigenvalues(whole), (0, len(found.shown) - len(whole.mean)))
     bias = sampling_bias(eigenvalues, whole.n, settings.variance, settings.draws, rng)
-    return {"null": None, "why": NO_NULL} | result | {"bias": bias}
+    return result | {"bias": bias, "null": null}
 
 
 def _by_n(blocks: Sequence[Moments], width: int, variance: float) -> list[dict[str, Any]]:

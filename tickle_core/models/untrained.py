@@ -77,7 +77,9 @@ def redraw(parameters: Iterable[nn.Parameter], seed: int) -> None:
             parameter.copy_(drawn.to(parameter.device) * std + mean)
 
 
-def estimate_statistics(classifier: Classifier, images: ImageSet, ids: Sequence | np.ndarray) -> None:
+def estimate_statistics(
+    classifier: Classifier, images: ImageSet, ids: Sequence | np.ndarray
+) -> None:
     """Set the running statistics of batch norm to those of the given images, in place.
 
     Each is the mean over batches, with the layers before normalised by their own batches.

@@ -75,12 +75,15 @@ class Probed:
     confusion
         Counts of test `images` by `true` and `predicted` label; pairs that do not occur are left
         out.
+    right
+        (n,), whether the class probe is right on each test image.
     """
 
     metrics: dict[str, Any]
     tasks: pd.DataFrame
     classes: pd.DataFrame
     confusion: pd.DataFrame
+    right: np.ndarray
 
 
 def fit(train: Examples, test: Examples, settings: Probes, seed: int) -> Probed:
@@ -145,7 +148,22 @@ def fit(train: Examples, test: Examples, settings: Probes, seed: int) -> Probed:
         _task_table(tasks, right, [found.strength for found in fitted]),
         _classes(train.labels, predicted, test.labels),
         _confusion(predicted, test.labels),
+        right[0],
     )
+
+
+def class_right(train: Examples, test: Examples, settings: Probes, seed: int) -> np.ndarray:
+    """Whether the class probe of `fit`, by itself, is right on each of the test images, (n,)."""
+    with threadpool_limits(limits=1):
+        scaler = StandardScaler().fit(train.activations.astype(np.float64))
+        found = logistic.fit(
+            scaler.transform(train.activations.astype(np.float64)),
+            train.labels,
+            scaler.transform(test.activations.astype(np.float64)),
+            logistic.split_rows(train.labels, settings.validation_share, seed),
+            settings.strengths,
+        )
+    return found.predicted == test.labels
 
 
 def unjudged() -> Probed:
@@ -158,6 +176,7 @@ def unjudged() -> Probed:
         _task_table([], np.zeros((0, 1), bool), []),
         _classes(no_labels, no_labels, no_labels),
         _confusion(no_labels, no_labels),
+        np.zeros(0, bool),
     )
 
 

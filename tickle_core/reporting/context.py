@@ -91,6 +91,14 @@ class Context:
             for alias in self.layers
         }
 
+    def read_metrics_of(self, stage: str) -> Any:
+        """The content of reports/metrics/<stage>.json; raises as `read_metrics`."""
+        return _found(read_json, self.metrics / f"{stage}.json")
+
+    def read_table(self, stage: str, name: str) -> pd.DataFrame:
+        """The table data/<stage>/<name>.parquet; raises as `read_metrics`."""
+        return _found(pd.read_parquet, self.data / stage / f"{name}.parquet")
+
 
 def read(data: Path, metrics: Path, checked: Params) -> Context:
     """Look at what the stages `dataset` and `model` left.

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from tickle_core.errors import TickleError
+from tickle_core.reporting.attribution import headlines as attribution
 from tickle_core.reporting.circuits import headlines as circuits
+from tickle_core.reporting.concepts import headlines as concepts
 from tickle_core.reporting.dimension import headlines as dimension
 from tickle_core.reporting.kit.headline import Headline
 from tickle_core.reporting.model import headlines as model
@@ -19,6 +21,8 @@ HEADLINES: dict[str, tuple[Headline, ...]] = {
     "sae": sae.HEADLINES,
     "dimension": dimension.HEADLINES,
     "circuits": circuits.HEADLINES,
+    "concepts": concepts.HEADLINES,
+    "attribution": attribution.HEADLINES,
 }
 
 

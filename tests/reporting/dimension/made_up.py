@@ -11,7 +11,8 @@ def write(made: Made, large_classes=True):
     classes = len(made.class_names) if large_classes else 0
     of_layer = {"value": 3.1, "interval": [2.8, 3.4], "n": TEST_IMAGES, "raw": 2.9}
     bias = {"value": -0.2, "range": [-0.3, -0.1], "draws": 5}
-    whole = of_layer | {"null": None, "why": "waits", "bias": bias}
+    null = of_layer | {"value": 4.0, "interval": [3.8, 4.2]}
+    whole = of_layer | {"null": null, "bias": bias}
     metrics = {
         "width": WIDTH,
         "image": {

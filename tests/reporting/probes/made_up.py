@@ -56,11 +56,13 @@ def write(made: Made, judged=True):
 def probe_metrics(judged):
     if not judged:
         names = ("accuracy", "majority", "control", "selectivity")
-        return {**dict.fromkeys(names, UNJUDGED), "converged": True}
+        untrained = {"accuracy": UNJUDGED, "beyond": UNJUDGED}
+        return {**dict.fromkeys(names, UNJUDGED), "untrained": untrained, "converged": True}
     return {
         "accuracy": share(0.8) | {"null": {"value": 0.31, "range": [0.25, 0.37], "draws": 2}},
         "majority": share(0.3),
         "control": share(0.4) | {"range": [0.36, 0.45], "draws": 2, "clusters": 5},
         "selectivity": share(0.4) | {"null": {"value": -0.01, "range": [-0.05, 0.04], "draws": 2}},
+        "untrained": {"accuracy": share(0.6), "beyond": share(0.2)},
         "converged": True,
     }

@@ -1,10 +1,10 @@
 """What a concept is: data/concepts/<name>.yaml, a mapping from concepts to where images come from.
 
-    footwear: {classes: [Sandal, Sneaker, Ankle boot]}     # classes of the image set, by name
-    dog: {synsets: [n02085620-n02113978, n02115641]}       # by WordNet id; ranges include both ends
-    striped: {texture: striped}                            # drawn
-    dark: {pixels: dark}                                   # the fifth of each class that is most so
-    wheel: {folder: wheel, masks: wheel_masks}             # images in data/concepts/wheel/
+footwear: {classes: [Sandal, Sneaker, Ankle boot]}     # classes of the image set, by name
+dog: {synsets: [n02085620-n02113978, n02115641]}       # by WordNet id; ranges include both ends
+striped: {texture: striped}                            # drawn
+dark: {pixels: dark}                                   # the fifth of each class that is most so
+wheel: {folder: wheel, masks: wheel_masks}             # images in data/concepts/wheel/
 """
 
 import re
@@ -60,9 +60,9 @@ class Concept(Block):
         for each in self.synsets or ():
             if not SYNSETS.fullmatch(each):
                 raise ValueError(f"{each!r} is no synset id (n02085620) or range of two")
-        for each in (self.folder, self.masks):
-            if each is not None and (Path(each).is_absolute() or ".." in Path(each).parts):
-                raise ValueError(f"{each!r} does not lie below {FOLDER}")
+        for below in (self.folder, self.masks):
+            if below is not None and (Path(below).is_absolute() or ".." in Path(below).parts):
+                raise ValueError(f"{below!r} does not lie below {FOLDER}")
         return self
 
 

@@ -1,5 +1,6 @@
 """Folders of the user's own images as concepts, and masks for them."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -26,8 +27,8 @@ def files(folder: Path) -> list[Path]:
     ]
 
 
-def read(folder: Path, images: ImageSet) -> np.ndarray:
-    """All images of a folder, as those of the image set are: uint8 (n, H, W, C).
+def decode(paths: Sequence[Path], images: ImageSet) -> np.ndarray:
+    """Image files as those of the image set are: uint8 (n, H, W, C).
 
     Where images of any size became one size in the image set, so they do here; else they have to
     have that size.
@@ -39,9 +40,7 @@ def read(folder: Path, images: ImageSet) -> np.ndarray:
     """
     color = COLORS[images.channels]
     with decoding.without_warnings():
-        found = list(
-            decoding.in_order(partial(_decode, images=images, color=color), files(folder))
-        )
+        found = list(decoding.in_order(partial(_decode, images=images, color=color), paths))
     shape = (0, *images.size, images.channels)
     return np.stack(found) if found else np.empty(shape, np.uint8)
 

@@ -138,7 +138,7 @@ class _Finder:
         elif each.pixels is not None:
             members = _most(self._strengths(each.pixels), self._labels, self._test)
         else:
-            labels = _labels(name, each, self._images.class_names)
+            labels = labels_of(name, each, self._images.class_names)
             members = np.flatnonzero(np.isin(self._labels, labels))
         outside = np.setdiff1d(outside, members)
         matched = each.pixels is not None
@@ -161,7 +161,7 @@ class _Finder:
         }
 
     def _of_folder(self, folder: str) -> tuple[np.ndarray, np.ndarray]:
-        found = folders.read(self._folder / folder, self._images)
+        found = folders.decode(folders.files(self._folder / folder), self._images)
         return found, folders.held_out(found, HELD_OUT, self._seed)
 
     def _strengths(self, rule: str) -> np.ndarray:
@@ -186,22 +186,26 @@ def _pool(images: ImageSet, ids: np.ndarray, most: int, seed: int) -> np.ndarray
     return ids[np.sort(np.concatenate(drawn))]
 
 
-def _labels(name: str, each: Concept, class_names: Sequence[str]) -> tuple[int, ...]:
-    """The classes that a concept names."""
-    if each.classes is not None:
-        unknown = [given for given in each.classes if given not in class_names]
-        if unknown:
-            raise TickleError(
-                f"concept {name!r}: the image set has no class {unknown[0]!r}; "
-                f"{hint(unknown[0], list(class_names))}"
-            )
-        return tuple(sorted({class_names.index(given) for given in each.classes}))
-    found = []
+def labels_of(name: str, each: Concept, class_names: Sequence[str]) -> tuple[int, ...]:
+    """The classes that a concept consists of; none if it is no group of classes.
+
+    Raises
+    ------
+    TickleError
+        If it names a class that the image set has not.
+    """
+    unknown = [given for given in each.classes or () if given not in class_names]
+    if unknown:
+        raise TickleError(
+            f"concept {name!r}: the image set has no class {unknown[0]!r}; "
+            f"{hint(unknown[0], list(class_names))}"
+        )
+    found = {class_names.index(given) for given in each.classes or ()}
     for label, class_name in enumerate(class_names):
         synset = SYNSET.match(class_name)
         if synset and any(_holds(given, synset[1]) for given in each.synsets or ()):
-            found.append(label)
-    return tuple(found)
+            found.add(label)
+    return tuple(sorted(found))
 
 
 def _holds(given: str, synset: str) -> bool:

@@ -36,9 +36,7 @@ def _elongated(grey: np.ndarray) -> np.ndarray:
     axes = [np.arange(side, dtype=np.float64) for side in grey.shape[1:]]
     sums = weight.sum(2), weight.sum(1)
     centre = [_ratio(part @ axis, total) for part, axis in zip(sums, axes, strict=True)]
-    rows, columns = (
-        axis - middle[:, None] for axis, middle in zip(axes, centre, strict=True)
-    )
+    rows, columns = (axis - middle[:, None] for axis, middle in zip(axes, centre, strict=True))
     down = _ratio((sums[0] * rows**2).sum(1), total)
     along = _ratio((sums[1] * columns**2).sum(1), total)
     both = _ratio(np.einsum("nhw,nh,nw->n", weight, rows, columns), total)

@@ -14,9 +14,7 @@ SMALLEST = 4.0
 LEAST_CONTRAST = 96  # of the two colours, in the channel where they differ most
 
 
-def draw(
-    kind: str, count: int, shape: tuple[int, int, int], rng: np.random.Generator
-) -> np.ndarray:
+def draw(kind: str, count: int, shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Draw textures of one kind, each turned, scaled, shifted and coloured at random.
 
     Parameters

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from tickle_core.reporting.dimension.tables import UNITS, estimate_of, estimate_of_any
 from tickle_core.reporting.kit import plots
 from tickle_core.reporting.kit.plots import Series
-from tickle_core.reporting.kit.style import INK, MEASURED, NULL, layer_colors, short
+from tickle_core.reporting.kit.style import CONTROL, INK, MEASURED, NULL, layer_colors, short
 
 MOST_CLASSES = 30
 CLASS_PANELS_PER_ROW = 3
@@ -47,11 +47,14 @@ def spectrum_figure(
 
 
 def layer_figure(layers: dict[str, Any]) -> Figure:
-    """Dimension beside what is counted and the layer's width, for images and tokens."""
+    """Dimension beside what is counted, that of an untrained network and the width."""
     figure, panels = plots.forest_figure(len(layers), 2)
     for axes, (unit, words) in zip(panels, UNITS.items(), strict=True):
         found = [layer[unit]["global"] for layer in layers.values()]
         plots.forest(axes, list(layers), _series(found, [each["raw"] for each in found]))
+        nulls = [each["null"] for each in found if each["null"]["value"] is not None]
+        if len(nulls) == len(found):
+            plots.forest(axes, list(layers), [Series("untrained network", nulls, CONTROL, "^")])
         widths = [{"value": layer["width"]} for layer in layers.values()]
         plots.forest(axes, list(layers), [Series("width", widths, INK, "|")])
         axes.set_xlim(left=0)

@@ -15,7 +15,9 @@ MOST_PIXELS = 4_000_000  # of all of them together
 
 # Apart from grey, skin, sky and leaves, and from the yellow that marks the strongest patch.
 HEAT = (255, 0, 90)
+COLD = (0, 90, 255)  # of what speaks against, where a map has signs
 HEAT_OPACITY = 0.65  # of the strongest patch: what it sees stays visible
+SIGNED_OPACITY = 0.85
 HEAT_SIDE = 28  # patches; a finer map is finer than its thumbnail
 
 
@@ -64,6 +66,27 @@ def overlay(heat: np.ndarray) -> str:
     pixels = np.empty((*heat.shape, 4), np.uint8)
     pixels[..., :3] = HEAT
     pixels[..., 3] = np.rint(255 * HEAT_OPACITY * np.clip(heat, 0, 1))
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", optimize=True)
+    return _uri("png", file)
+
+
+def signed_overlay(values: np.ndarray) -> str:
+    """Data URI of a map (height, width) of either sign: warm for, cold against, full at the 99 %
+    point of absolute values, which single pixels cannot stretch.
+
+    A map of more than `HEAT_SIDE` patches a side keeps the mean of neighbours.
+    """
+    for axis, side in enumerate(values.shape):
+        if side > HEAT_SIDE:
+            starts = np.arange(HEAT_SIDE) * side // HEAT_SIDE
+            counts = np.diff(np.append(starts, side)).reshape([-1, 1] if axis == 0 else [1, -1])
+            values = np.add.reduceat(values, starts, axis) / counts
+    strength = np.abs(values)
+    most = np.quantile(strength, 0.99) or strength.max() or 1.0
+    pixels = np.empty((*values.shape, 4), np.uint8)
+    pixels[..., :3] = np.where(values[..., None] >= 0, HEAT, COLD)
+    pixels[..., 3] = np.rint(255 * SIGNED_OPACITY * np.clip(strength / most, 0, 1))
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", optimize=True)
     return _uri("png", file)

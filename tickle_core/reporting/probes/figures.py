@@ -26,6 +26,12 @@ def accuracy_figure(layers: dict[str, Any]) -> Figure:
     figure, [axes] = plots.forest_figure(len(probes))
     series = [
         Series("class", [each["accuracy"] for each in probes.values()], MEASURED),
+        Series(
+            "class, untrained network",
+            [each["untrained"]["accuracy"] for each in probes.values()],
+            CONTROL,
+            "^",
+        ),
         Series("control tasks", [each["control"] for each in probes.values()], CONTROL, "s"),
         Series(
             "shuffled labels (mean, range)",

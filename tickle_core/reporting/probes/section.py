@@ -56,5 +56,7 @@ def _summary(probe: dict[str, Any]) -> str:
     return (
         f"A linear probe reads the class of {share(probe['accuracy'])} of the images from it, and "
         f"a random class of images that look alike of {share(probe['control'])}; after training on "
-        f"shuffled labels it is right for {share(probe['accuracy']['null'])}."
+        f"shuffled labels it is right for {share(probe['accuracy']['null'])}. In the same layer of "
+        "a network that learnt nothing, it reads the class of "
+        f"{share(probe['untrained']['accuracy'])}."
     )

@@ -1,8 +1,11 @@
 """The analyses of the page, in its order."""
 
+from tickle_core.reporting.attribution import section as attribution
 from tickle_core.reporting.circuits import section as circuits
+from tickle_core.reporting.concepts import section as concepts
 from tickle_core.reporting.dimension import section as dimension
 from tickle_core.reporting.features import section as features
+from tickle_core.reporting.flow import section as flow
 from tickle_core.reporting.probes import section as probes
 from tickle_core.reporting.sae import section as sae
 
@@ -12,5 +15,8 @@ SECTIONS = (
     sae.section,
     features.section,
     circuits.section,
+    concepts.section,
+    flow.section,
+    attribution.section,
     dimension.section,
 )
