@@ -39,6 +39,11 @@ EXCEPTIONS = {
         "*/replaced": "how much was replaced: what influence is read against",
         "*/rivals/*": "rivals are what a number is held against",
         "*/beyond/*": "it is a difference from a null",
+        "*/beyond": "it is a difference from a rival",
+        "*/untrained": "a network that learnt nothing is what others are held against",
+        "*/untrained/*": "a network that learnt nothing is what others are held against",
+        "*/by_run": "how the runs behind a number differ",
+        "*/converged": "how many paths were given steps enough",
     },
 }
 

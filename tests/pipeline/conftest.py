@@ -26,6 +26,9 @@ PARTS = (
     ".dvcignore",
     ".gitignore",
     "data/checkpoints/README.md",
+    "data/concepts/any_images.yaml",
+    "data/concepts/fashion_mnist.yaml",
+    "data/concepts/imagenet.yaml",
     "dvc.yaml",
     "params.yaml",
     "requirements.lock",
@@ -84,9 +87,37 @@ SMALL = {
         "sites": 4,
         "examples": 1,
     },
+    "concepts": {
+        "sets": "shapes",
+        "images": 30,
+        "pool": 300,
+        "partners": 10,
+        "random_sets": 20,
+        "class_images": 20,
+        "path_images": 2,
+        "shown": 2,
+    },
+    "flow": {"examples": 2},
+    "attribution": {
+        "images": 6,
+        "most_steps": 16,
+        "anchors": 40,
+        "cells": 4,
+        "removals": 4,
+        "randomised_images": 4,
+        "shown": 2,
+    },
     "dimension": {"blocks": 5, "draws": 3},
     "report": {"latents": 2, "images_per_latent": 3},
 }
+
+
+CONCEPTS = """
+round: {classes: [disk]}
+dark: {pixels: dark}
+striped: {texture: striped}
+noise: {texture: noise}
+"""
 
 
 @dataclass(frozen=True)
@@ -227,6 +258,7 @@ def finished(tmp_path_factory) -> Project:
         if not done.is_file():
             project = make(path)
             draw_shapes(project.path / "shapes")
+            (project.path / "data/concepts/shapes.yaml").write_text(CONCEPTS)
             project.edit_params(_make_small)
             project.repro()
             done.touch()

@@ -32,6 +32,9 @@ def make_short(values) -> None:
     values["features"].update(steps=2, channels=1, neurons=1, latents=1, logits=1, noise=2)
     values["circuits"].update(images=8, units=2, directions=4, pairs=1, traces=2, sites=4)
     values["probes"].update(strengths=[0.1], control_clusters=8, control_draws=2, shuffles=1)
+    values["concepts"].update(images=10, partners=10, random_sets=20)
+    values["attribution"].update(images=2, most_steps=8, anchors=10, removals=2)
+    values["attribution"].update(randomised_images=2, shown=1)
     values["dimension"].update(blocks=5, draws=3)
     values["report"].update(latents=3)
 

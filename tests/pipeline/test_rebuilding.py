@@ -12,7 +12,8 @@ pytestmark = pytest.mark.pipeline
 LAYERS = {"middle", "late"}
 CHECK = {"check"}
 BEFORE_ALL = {"check", "fingerprint"}
-ANALYSES = ("sae", "features", "circuits", "probes", "dimension")
+ANALYSES = ("sae", "features", "circuits", "concepts", "probes", "dimension")
+WHOLE = {"untrained", "flow", "attribution"}
 GATHERED = {"metrics", "report"}
 
 
@@ -25,7 +26,10 @@ def test_the_first_run_runs_everything_and_a_second_one_nothing(project):
     assert json.loads(project.dvc("status", "--json")) == {}
     recorded = {line.strip(" :") for line in project.lock.splitlines() if line.startswith("  ")}
     everything = (
-        {"check", "fingerprint", "dataset", "model"} | GATHERED | per_layer("extract", *ANALYSES)
+        {"check", "fingerprint", "dataset", "model"}
+        | WHOLE
+        | GATHERED
+        | per_layer("extract", *ANALYSES)
     )
     assert everything <= recorded
 
@@ -39,7 +43,9 @@ def test_comments_docstrings_and_blank_lines_run_no_analysis(project):
 def test_a_param_of_the_sae_runs_what_reads_it_and_going_back_runs_nothing(project, finished):
     """What was made before is taken from DVC's cache, to the byte."""
     project.edit_params(lambda values: values["sae"].update(k=3))
-    assert project.repro() == CHECK | per_layer("sae", "features", "circuits") | GATHERED
+    assert project.repro() == (
+        CHECK | per_layer("sae", "features", "circuits", "concepts") | GATHERED | {"flow"}
+    )
     summary = json.loads((project.path / "reports/metrics/summary.json").read_text())
     assert summary["sae_l0"] <= 3
     assert project.lock != finished.lock

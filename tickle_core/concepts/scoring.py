@@ -57,7 +57,7 @@ class LayerConcepts:
             ImageSet.open(root / "data/dataset"),
             module,
             pd.read_parquet(folder / "vectors.parquet"),
-            arrays.read_rows(gradients, 0, len(gradients)),
+            arrays.read_rows(gradients, 0, gradients.shape[0]),
             np.array(gradients.attrs["targets"]),
         )
 

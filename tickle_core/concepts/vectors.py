@@ -31,7 +31,7 @@ KINDS = ("logistic", "mean", "pattern")
 AT_ONCE_BYTES = 16 * 2**20  # of the examples of the fits that are done together
 WORKERS = 2
 MOST_STEPS = 30
-TOLERANCE = 1e-5  # of the gradient, per example
+TOLERANCE = 1e-7  # of the gradient, per example
 RIDGE = 1e-9  # keeps the curvature of the intercept from vanishing
 HALVINGS = 8
 

@@ -29,7 +29,7 @@ LEAST_TRAIN = 10
 LEAST_TEST = 5
 HELD_OUT = 1 / 3  # of textures and of a folder's images
 READ_AT_ONCE = 4096
-SYNSET = re.compile(r"(n\d{8})\b")
+SYNSET = re.compile(r"(n\d{8})(?!\d)")
 
 
 def gather(

@@ -13,7 +13,7 @@ from tickle_core.reporting.kit import embedding
 from tickle_core.reporting.kit.section import Section
 from tickle_core.reporting.kit.tables import Column, Table, number
 
-MOST_MAPS = 12  # beside an image
+MOST_MAPS = 16  # beside an image: two rows
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def section(context: Context) -> Section:
         summary=_summary(methods, order),
         settings=context.params.attribution.model_dump(),
         figures={
-            "attribution": figures.score_figure(methods, order),
+            "attribution_scores": figures.score_figure(methods, order),
             "attribution_curves": figures.curve_figure(found.curves, order),
             "attribution_randomised": figures.randomised_figure(
                 found.randomised, found.metrics["randomised"]
@@ -160,4 +160,4 @@ def _summary(methods: dict[str, Any], order: list[str]) -> str:
     if not beaten:
         return f"{sentence}; all do better than a random order."
     verb = "does" if len(beaten) == 1 else "do"
-    return f"{sentence}; {', '.join(beaten)} {verb} no better than a random order."
+    return f"{sentence}; {' and '.join(beaten)} {verb} no better than a random order."

@@ -20,7 +20,7 @@ def title(method: str) -> str:
     """Of a method, for people."""
     for prefix, words in PREFIXES.items():
         if method.startswith(prefix):
-            return f"{words}, {method.removeprefix(prefix)}"
+            return f"{words} ({method.removeprefix(prefix)})"
     return FIXED.get(method, method)
 
 

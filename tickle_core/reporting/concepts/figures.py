@@ -15,8 +15,8 @@ from tickle_core.reporting.kit.style import CONTROL, INK, MEASURED, NULL, WIDTH,
 MOST_LAYERS = 4
 MOST_CONCEPTS = 24
 MOST_TARGETS = 20
-PANELS_PER_ROW = 4
 ROW_INCHES = 0.3
+FRAME = "#F0E442"
 
 
 def readable_figure(layers: dict[str, Any]) -> Figure:
@@ -52,7 +52,7 @@ def tcav_figure(scores: pd.DataFrame) -> Figure:
     image = maps.draw(axes, values.to_numpy(float), maps.DIVERGING, (0, 1), square=False)
     maps.write_cells(axes, image, 100, 0)
     for row, column in np.argwhere(significant.to_numpy(bool)):
-        _frame(axes, row, column, INK, 1.4)
+        _frame(axes, row, column)
     for row, column in np.argwhere(member.to_numpy(bool)):
         axes.add_patch(
             Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, hatch="//", ec=NULL, lw=0)
@@ -63,8 +63,12 @@ def tcav_figure(scores: pd.DataFrame) -> Figure:
     return figure
 
 
-def _frame(axes: Axes, row: int, column: int, color: str, width: float) -> None:
-    axes.add_patch(Rectangle((column - 0.45, row - 0.45), 0.9, 0.9, fill=False, ec=color, lw=width))
+def _frame(axes: Axes, row: int, column: int) -> None:
+    """In yellow, with a dark rim: seen on either end of the scale."""
+    for color, width in ((INK, 2.6), (FRAME, 1.3)):
+        axes.add_patch(
+            Rectangle((column - 0.43, row - 0.43), 0.86, 0.86, fill=False, ec=color, lw=width)
+        )
 
 
 def relations_figure(pairs: pd.DataFrame) -> Figure:
@@ -84,7 +88,7 @@ def relations_figure(pairs: pd.DataFrame) -> Figure:
     image = maps.draw(axes, values, maps.DIVERGING, (-1, 1), square=False)
     maps.write_cells(axes, image, 100, 0)
     for row, column in beyond:
-        _frame(axes, row, column, INK, 1.4)
+        _frame(axes, row, column)
     axes.set_yticks(range(len(names)), [short(name) for name in names])
     axes.set_xticks(
         range(len(names)),

@@ -11,6 +11,7 @@ from tickle_core.reporting.kit.style import INK, NULL, WIDTH, layer_colors, shor
 MOST_CONCEPTS = 24
 MOST_PANELS = 12
 PANELS_PER_ROW = 3
+NAMES_SHARE = 0.3  # of the height
 NAMED = 3  # groups per panel that are coloured and named
 # What a map shows: column, title, limits, factor and digits of the written numbers, what frames it.
 MAPS = (
@@ -86,6 +87,9 @@ def group_figure(groups: pd.DataFrame, aliases: list[str]) -> Figure | None:
         axes.axhline(0, color=NULL, linewidth=0.6)
         axes.set_title(short(concept))
         axes.set_xticks(range(len(aliases)), [short(alias) for alias in aliases])
-        axes.legend(fontsize=6, loc="upper left", borderpad=0)
+        # Room for the names above the lines.
+        low, high = axes.get_ylim()
+        axes.set_ylim(low, high + NAMES_SHARE * (high - low))
+        axes.legend(fontsize=6, loc="upper left", borderpad=0, ncols=2, columnspacing=1)
     figure.supylabel("mean score, in standard deviations of random images", size=9)
     return figure

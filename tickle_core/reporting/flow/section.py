@@ -28,7 +28,7 @@ def section(context: Context) -> Section:
     found, aliases = read(context), list(context.layers)
     layers = _in_order(found.layers, aliases)
     shown = examples(context, found.images)
-    drawn = {"flow": figures.map_figure(layers)}
+    drawn = {"flow_map": figures.map_figure(layers)}
     groups = figures.group_figure(found.groups, aliases)
     if groups:
         drawn["flow_groups"] = groups
