@@ -12,15 +12,15 @@ from tickle_core.models.untrained import untrained
 
 
 def main(run: stage.Run) -> None:
-    params, seed = run.params, run.params.seed
-    trained = classifier.load(Path("data/model"), devices.prepare(params.device))
+    section, seed = run.params.extract, run.params.seed
+    trained = classifier.load(Path("data/model"), devices.prepare(run.params.device))
     images = image_set.ImageSet.open(Path("data/dataset"))
     # No more train images than are read of it; the held-out ones are those of every analysis.
-    most = max(params.probes.train_images, params.concepts.pool)
-    train = min(most, params.extract.train_images or most)
+    most = max(run.params.probes.train_images, run.params.concepts.pool)
+    train = min(most, section.train_images or most)
     ids = np.union1d(
         image_set.draw(images.table, "train", train, seed),
-        image_set.draw(images.table, "test", params.extract.test_images, seed),
+        image_set.draw(images.table, "test", section.test_images, seed),
     )
     contents = {
         "data/dataset": [hashing.of_file(Path("data/dataset/table.parquet"))],
@@ -29,13 +29,13 @@ def main(run: stage.Run) -> None:
     made = run.scratch(str(trained.device), contents) / "untrained"
     for folder in (made / "model", made / "activations"):
         folder.mkdir(parents=True, exist_ok=True)
-    found = untrained(trained, images, params.untrained.weights, seed)
+    found = untrained(trained, images, run.params.untrained.weights, seed)
     classifier.save(found, made / "model")
     targets = [
         Target(alias, module, made / "activations" / f"{alias}.zarr")
-        for alias, module in params.layers.items()
+        for alias, module in run.params.layers.items()
     ]
-    extract(found, images, ids, targets, params.extract)
+    extract(found, images, ids, targets, section)
     for leftover in made.rglob("*.partial"):  # Zarr's half-written files after a kill
         leftover.unlink()
     run.adopt("data/untrained", made)

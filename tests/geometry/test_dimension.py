@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 from tickle_core.errors import TickleError
 from tickle_core.geometry.captured import captured
 from tickle_core.geometry.dimension import (
+    LayerVectors,
     analyse,
     cumulative_shares,
     estimate,
@@ -260,16 +261,31 @@ def layer(seed=0, images=(150, 100, 120), positions=9):
 
 def analyse_layer(tokens, labels, seed=0, chunk=50):
     ids = assign_blocks(len(labels), SETTINGS.blocks, seed)
-    chunks = (
-        (tokens[i : i + chunk].reshape(-1, WIDTH), np.repeat(ids[i : i + chunk], tokens.shape[1]))
-        for i in range(0, len(labels), chunk)
-    )
-    return analyse(tokens.mean(axis=1), labels, chunks, SETTINGS, seed)
+
+    def vectors(tokens):
+        chunks = (
+            (
+                tokens[i : i + chunk].reshape(-1, WIDTH),
+                np.repeat(ids[i : i + chunk], tokens.shape[1]),
+            )
+            for i in range(0, len(labels), chunk)
+        )
+        return LayerVectors(tokens.mean(axis=1), chunks)
+
+    return analyse(vectors(tokens), labels, vectors(untrained_like(tokens)), SETTINGS, seed)
+
+
+def untrained_like(tokens):
+    """Tokens of five equal directions, which vary from image to image alone."""
+    rng = np.random.default_rng(7)
+    images = rng.standard_normal((len(tokens), 1, 5)) @ np.eye(5, WIDTH)
+    return np.broadcast_to(images, tokens.shape).astype(np.float32)
 
 
 def analyse_vectors(vectors, labels):
     tokens = [(vectors, assign_blocks(len(vectors), SETTINGS.blocks, 0))]
-    return analyse(vectors, labels, tokens, SETTINGS, 0)
+    layers = [LayerVectors(vectors, tokens) for _ in range(2)]
+    return analyse(layers[0], labels, layers[1], SETTINGS, 0)
 
 
 def test_analysis_of_classes_in_subspaces():
@@ -286,8 +302,9 @@ def test_analysis_of_classes_in_subspaces():
         # Three classes of 100 to 150 images, with four equal directions each.
         assert unit["value"] == pytest.approx(11.1, abs=0.4)
         assert unit["bias"]["range"][0] <= unit["bias"]["value"] <= unit["bias"]["range"][1]
-        assert unit["null"] is None
-        assert unit["why"] == "the null waits for an untrained network"
+        # The same for the layer that learnt nothing.
+        assert unit["null"]["value"] == pytest.approx(4.8, abs=0.1)
+        assert unit["null"]["interval"][0] <= unit["null"]["value"] <= unit["null"]["interval"][1]
 
     # Of ten blocks, a quarter is two.
     assert [each["n"] for each in found.metrics["image"]["by_n"]] == [74, 185]

@@ -61,7 +61,7 @@ def test_class_and_register_tokens_are_read_apart_from_patches(layer):
     prefix = ["class", "register", "register"]
     tokens = tokens_that_tell(labels, 7, 0)
     store, images = layer(tokens, labels, np.arange(400) % 2 == 0, prefix)
-    found = analysis.analyse(store, images, SETTINGS, 0)
+    found = analysis.analyse(store, store, images, SETTINGS, 0)
     accuracies = {
         kind: probe["accuracy"]["value"] for kind, probe in found.metrics["pooled"].items()
     }
@@ -93,7 +93,7 @@ def test_images_of_classes_without_train_images_are_left_out_and_counted(layer):
     # All images of class 3 are held out, and half of each other class.
     is_test = (labels == 3) | (np.arange(400) % 8 < 4)
     store, images = layer(tokens_that_tell(labels, 4, 1), labels, is_test)
-    found = analysis.analyse(store, images, SETTINGS, 0)
+    found = analysis.analyse(store, store, images, SETTINGS, 0)
     assert found.metrics["images"] == {"train": 150, "judged": 150, "left_out": 100}
     accuracy = found.metrics["pooled"]["patch"]["accuracy"]
     assert (accuracy["value"], accuracy["n"]) == (1.0, 150)
@@ -104,10 +104,32 @@ def test_images_of_classes_without_train_images_are_left_out_and_counted(layer):
 def test_where_no_class_is_on_both_sides_there_is_no_accuracy(layer):
     labels = np.arange(60)
     store, images = layer(tokens_that_tell(labels, 4, 1), labels, labels % 3 == 0)
-    found = analysis.analyse(store, images, SETTINGS, 0)
+    found = analysis.analyse(store, store, images, SETTINGS, 0)
     assert found.metrics["images"] == {"train": 40, "judged": 0, "left_out": 20}
     probe = found.metrics["pooled"]["patch"]
     for each in (probe["accuracy"], probe["selectivity"], found.metrics["position"]["best"]):
         assert (each["value"], each["interval"], each["n"]) == (None, None, 0)
         assert each["why"] == "no class is on both sides of the split"
     assert all(len(table) == 0 for table in found.tables.values())
+
+
+def test_the_probe_of_an_untrained_layer_is_what_the_trained_one_is_held_against(
+    layer, tmp_path_factory
+):
+    labels, is_test = np.arange(400) % 3, np.arange(400) % 2 == 0
+    store, images = layer(tokens_that_tell(labels, 4, np.arange(400) % 4), labels, is_test)
+    noise = np.random.default_rng(5).normal(size=(400, 4, CHANNELS)).astype(np.float32)
+    path = tmp_path_factory.mktemp("untrained") / "a.zarr"
+    # It stores fewer train images; the held-out ones are the same.
+    ids = np.flatnonzero(is_test | (np.arange(400) < 300))
+    layout = writer.Layout(4, CHANNELS, 3, [], [2, 2], "float32", len(ids))
+    writer.create_store(path, layout, ids, labels[ids], is_test[ids])
+    logits = np.zeros((len(ids), 3), np.float32)
+    writer.StoreWriter(path).add(0, noise[ids].mean(1), logits, noise[ids])
+    found = analysis.analyse(store, open_store(path), images, SETTINGS, 0)
+    probe = found.metrics["pooled"]["patch"]
+    blank, beyond = probe["untrained"]["accuracy"], probe["untrained"]["beyond"]
+    assert probe["accuracy"]["value"] == 1.0
+    assert blank["value"] < 0.5 and blank["n"] == 200
+    assert beyond["value"] == pytest.approx(1 - blank["value"])
+    assert beyond["interval"][0] > 0.4

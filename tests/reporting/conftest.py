@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.reporting.attribution import made_up as attribution
 from tests.reporting.circuits import made_up as circuits
+from tests.reporting.concepts import made_up as concepts
 from tests.reporting.dimension import made_up as dimension
 from tests.reporting.features import made_up as features
+from tests.reporting.flow import made_up as flow
 from tests.reporting.made_up import Made, layer_entry, share, write_images
 from tests.reporting.probes import made_up as probes
 from tests.reporting.sae import made_up as sae
@@ -23,6 +26,9 @@ MADE_UP = {
     "sae": sae.write,
     "features": features.write,
     "circuits": circuits.write,
+    "concepts": concepts.write,
+    "flow": flow.write,
+    "attribution": attribution.write,
     "dimension": dimension.write,
 }
 
@@ -112,7 +118,7 @@ def build(
     write_json(data / "model" / "card.json", card)
     write_json(metrics / "model.json", {"accuracy": accuracy})
     for alias in layers:
-        made = Made(root, alias, tuple(class_names), grid, tuple(prefix), shape)
+        made = Made(root, alias, tuple(class_names), grid, tuple(prefix), shape, tuple(layers))
         for stage, write in MADE_UP.items():
             write(made, **stages.get(stage, {}))
     return Project(data, metrics, make_params(layers))

@@ -27,6 +27,8 @@ class Made:
         Of the layer; without a grid there are four positions.
     shape
         Of an image: (height, width, channels).
+    aliases
+        Of all layers, which a stage that is not per layer writes of each time.
     """
 
     root: Path
@@ -35,6 +37,7 @@ class Made:
     grid: tuple[int, int] | None
     prefix: tuple[str, ...]
     shape: tuple[int, int, int]
+    aliases: tuple[str, ...]
 
     @property
     def patches(self):
@@ -45,6 +48,16 @@ class Made:
         """The metrics file of a stage, whose folder exists."""
         path = self.root / "metrics" / stage / f"{self.alias}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def metrics_of(self, stage):
+        """The metrics file of a stage that is not per layer."""
+        return self.root / "metrics" / f"{stage}.json"
+
+    def folder_of(self, stage):
+        """The folder of a stage that is not per layer, which exists."""
+        path = self.root / "data" / stage
+        path.mkdir(parents=True, exist_ok=True)
         return path
 
     def folder(self, stage):

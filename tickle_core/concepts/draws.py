@@ -20,6 +20,11 @@ class Draws:
     concept: np.ndarray
     others: np.ndarray
 
+    @property
+    def both(self) -> tuple[np.ndarray, np.ndarray]:
+        """The concept's, and their partners."""
+        return self.concept, self.others
+
     def __len__(self) -> int:
         return len(self.concept)
 

@@ -48,7 +48,7 @@ def fit(
         draws.concept_runs(each, items, most, 1, np.random.default_rng([seed, place]))
         for place, each in enumerate(sets)
     ]
-    used = np.unique(np.concatenate([np.concatenate([run.concept, run.others]) for run in runs]))
+    used = np.unique(np.concatenate([part.ravel() for run in runs for part in run.both]))
     tokens = layer.some_patches(used, TOKENS_PER_IMAGE, seed)
     each_row = np.arange(tokens[..., 0].size).reshape(tokens.shape[:2])
     acts = tokens.reshape(-1, tokens.shape[2])
@@ -56,7 +56,7 @@ def fit(
     for run in runs:
         own, other = (
             each_row[np.searchsorted(used, part)].reshape(1, -1)
-            for part in (run.concept, run.others)
+            for part in run.both
         )
         found.append(vectors.fit(acts, own, other, strength).logistic[0])
     return np.stack(found)

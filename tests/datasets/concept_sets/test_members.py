@@ -59,8 +59,10 @@ def test_a_rule_takes_the_fifth_of_each_class_and_split_that_follows_it_most(mak
             own = (found.items.stratum == label) & (found.items.is_test == test)
             chosen = np.intersect1d(np.flatnonzero(own), dark.members)
             assert len(chosen) == 6
-            assert means[chosen].max() <= np.delete(means, chosen)[own[np.delete(
-                np.arange(len(means)), chosen)]].min()
+            assert (
+                means[chosen].max()
+                <= np.delete(means, chosen)[own[np.delete(np.arange(len(means)), chosen)]].min()
+            )
 
 
 def test_textures_have_the_other_textures_outside(make_images):

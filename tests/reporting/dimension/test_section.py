@@ -11,7 +11,7 @@ from tickle_core.reporting.kit.style import fixed_style
 from tickle_core.results import read_json, write_json
 
 
-def test_the_dimension_has_its_correction_and_its_bias_but_no_null(make_project):
+def test_the_dimension_has_its_correction_its_bias_and_its_null(make_project):
     project = make_project()
     table = tables.layer_table(read(project.read()).metrics)
     keys = [column.key for column in table.columns]
@@ -20,7 +20,8 @@ def test_the_dimension_has_its_correction_and_its_bias_but_no_null(make_project)
     assert texts["raw"] == ("2.9", "")
     assert texts["bias"] == ("−0.2", "(−0.3 to −0.1)")
     assert texts["quarter"] == texts["half"] == ("3.1", "[2.8, 3.4]")
-    assert project.headlines()["dimension_pca95"]["null"] is None
+    assert texts["untrained"] == ("4.0", "[3.8, 4.2]")
+    assert project.headlines()["dimension_pca95"]["null"]["value"] == 4.0
     assert "[2.8, 3.4] principal components hold 95" in section(project.read()).summary
 
 

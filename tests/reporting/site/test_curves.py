@@ -30,7 +30,9 @@ def test_curves_have_the_columns_that_are_drawn(report, name):
     table = pd.read_csv(io.BytesIO(report[name]))
     x, y = DECLARED[name]["x"], DECLARED[name]["y"]
     assert set(table.columns) == {"layer", "line", x, y}
-    assert list(table["layer"].unique()) == ["early", "late"]
+    # Attribution has a panel per kind of curve.
+    panels = ["deletion", "insertion"] if "attribution" in name else ["early", "late"]
+    assert list(table["layer"].unique()) == panels
     assert table[[x, y]].notna().all(axis=None)
     if DECLARED[name]["template"] == "by_layer_log":
         assert (table[[x, y]] > 0).all(axis=None)

@@ -54,7 +54,7 @@ def _thumbs(
     found = []
     for row, values in zip(rows.itertuples(), heats, strict=True):
         heat = None
-        if layer["grid"] and most > 0:
+        if layer["grid"] and len(values) > 1 and most > 0:
             heat = embedding.overlay((values / most).reshape(layer["grid"]))
         found.append(thumb(row.image_id, class_of, row.score, -1, layer, context.images.size, heat))
     return found

@@ -19,8 +19,9 @@ class Found:
 
 
 def read(context: Context) -> Found:
-    """Read them; a missing file is a TickleError that names it."""
+    """Read them, of the layers that there are; a missing file is a TickleError that names it."""
+    tables = (context.read_table("flow", name) for name in ("layers", "groups", "images"))
     return Found(
         context.read_metrics_of("flow"),
-        *(context.read_table("flow", name) for name in ("layers", "groups", "images")),
+        *(table[table["layer"].isin(list(context.layers))] for table in tables),
     )
