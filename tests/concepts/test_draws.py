@@ -37,9 +37,10 @@ def test_matched_partners_have_the_classes_of_the_concept_s_images(items):
 
 
 def test_random_sets_and_their_partners_share_nothing(items):
-    train = items.split(items.natural, False)
-    runs = draws.random_runs(train, items.stratum, 30, 5, 4, np.random.default_rng(2))
+    each = concept(items, np.arange(0, 600, 2))
+    runs = draws.random_runs(each, items.natural, items, 30, 5, 4, np.random.default_rng(2))
     assert len(runs) == 20
+    assert not items.is_test[runs.concept].any()
     for place in range(5):
         own, other = (
             np.unique(part[4 * place : 4 * place + 4]) for part in (runs.concept, runs.others)

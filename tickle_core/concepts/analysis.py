@@ -21,7 +21,7 @@ from tickle_core.dictionaries.stream import Sample
 from tickle_core.models.splicing import Splice
 from tickle_core.params.concepts import Concepts
 
-ARBITRARY = 5  # families of arbitrary concepts
+ARBITRARY = 3  # families of arbitrary concepts
 LINEAR_TAIL = "the tail is linear: a score can only be 0 or 1, whatever the concept"
 NO_SLOPE = "no logit depends on the layer's patches"
 NO_TARGETS = "no class, and no group of classes, has 10 held-out images that the model knows"

@@ -43,19 +43,29 @@ def concept_runs(
 
 
 def random_runs(
-    pool: np.ndarray, strata: np.ndarray, size: int, sets: int, runs: int, rng: np.random.Generator
+    each: ConceptSet,
+    pool: np.ndarray,
+    items: Items,
+    most: int,
+    sets: int,
+    runs: int,
+    rng: np.random.Generator,
 ) -> Draws:
-    """Random sets in the place of concepts: `runs` of each of `sets` sets, in turn.
+    """Random sets in the place of a concept: `runs` of each of `sets` sets, in turn.
 
-    Each set is drawn evenly from a pool, and its partners from the rest of it.
+    Each has as many members as the concept, drawn evenly from a pool of items, and its partners
+    come from what is left of that.
     """
-    size = min(size, len(pool) // 2)
+    train = items.split(pool, False)
+    members = min(len(items.split(each.members, False)), len(train) // 2)
+    size = min(most, members, len(train) - members)
     concept, others = [], []
     for _ in range(sets):
-        chosen = even(pool, strata, size, rng)
+        drawn = even(train, items.stratum, members, rng)
+        chosen = even(drawn, items.stratum, size, rng)
         concept.append(rng.choice(chosen, (runs, size)))
-        rest = pool[~np.isin(pool, chosen)]
-        others.append(_any(rest, strata, (runs, size), rng))
+        rest = train[~np.isin(train, drawn)]
+        others.append(_any(rest, items.stratum, (runs, size), rng))
     return Draws(np.concatenate(concept), np.concatenate(others))
 
 

@@ -54,10 +54,7 @@ def fit(
     acts = tokens.reshape(-1, tokens.shape[2])
     found = []
     for run in runs:
-        own, other = (
-            each_row[np.searchsorted(used, part)].reshape(1, -1)
-            for part in run.both
-        )
+        own, other = (each_row[np.searchsorted(used, part)].reshape(1, -1) for part in run.both)
         found.append(vectors.fit(acts, own, other, strength).logistic[0])
     return np.stack(found)
 

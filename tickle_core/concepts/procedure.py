@@ -130,8 +130,8 @@ class Procedure:
             accuracy,
             right,
             readability.aucs(found, self.acts, judges),
-            self._scores(found.logistic, self.section.partners),
-            self._null(each, self._size(each)),
+            self._scores(found, self.section.partners),
+            self._null(each),
         )
 
     def read(
@@ -144,23 +144,18 @@ class Procedure:
         judges = readability.judges(self.items, each, most, rng)
         return found, *readability.accuracies(found, self.acts, judges), judges
 
-    def _size(self, each: ConceptSet) -> int:
-        """Train images of a run."""
-        sides = [len(self.items.split(part, False)) for part in (each.members, each.outside)]
-        return min(self.section.images, *sides)
+    def _scores(self, found: Vectors, runs: int) -> Scores:
+        own = found.logistic, found.lengths
+        return tcav.scores(self._slopes, self._of_target, *own, runs)
 
-    def _scores(self, logistic: np.ndarray, runs: int) -> Scores:
-        return tcav.scores(self._slopes, self._of_target, logistic, runs)
-
-    def _null(self, each: ConceptSet, size: int) -> Null:
-        """Sets of the size of a concept's, from where its images and partners come from."""
-        pool = _pool(each)
-        key = pool.tobytes(), size
+    def _null(self, each: ConceptSet) -> Null:
+        """Sets of as many images as a concept, from where its images and partners come from."""
+        pool, members = _pool(each), len(self.items.split(each.members, False))
+        key = pool.tobytes(), members
         if key not in self._nulls:
-            rng = np.random.default_rng([self.seed, size, len(pool)])
+            rng = np.random.default_rng([self.seed, members, len(pool)])
             sets, most = self.section.random_sets, self.section.images
-            train = self.items.split(pool, False)
-            runs = draws.random_runs(train, self.items.stratum, size, sets, RANDOM_RUNS, rng)
+            runs = draws.random_runs(each, pool, self.items, most, sets, RANDOM_RUNS, rng)
             found = vectors.fit(self.acts, runs.concept, runs.others, self.section.strength)
             accuracies = []
             for place in range(sets):
@@ -172,7 +167,7 @@ class Procedure:
             self._nulls[key] = Null(
                 vectors.unit(means),
                 np.array(accuracies),
-                self._scores(found.logistic, RANDOM_RUNS),
+                self._scores(found, RANDOM_RUNS),
             )
         return self._nulls[key]
 

@@ -94,14 +94,14 @@ class _Kept:
         found = np.zeros((DRAWS, len(self.member)), bool)
         if self.labels and other.labels:
             classes = np.unique(self._classes[self.universe])
+            own = np.intersect1d(classes, self.labels)
             within = np.intersect1d(classes, other.labels)
             beyond = np.setdiff1d(classes, other.labels)
-            common = len({*self.labels} & {*other.labels})
+            common = len(np.intersect1d(own, within))
             for row in found:
-                rest = min(len(self.labels) - common, len(beyond))
                 drawn = [
                     *rng.choice(within, common, replace=False),
-                    *rng.choice(beyond, rest, replace=False),
+                    *rng.choice(beyond, len(own) - common, replace=False),
                 ]
                 row[:] = np.isin(self._classes, drawn)
             return found

@@ -7,11 +7,16 @@ a matrix product.
 
 **The test.** Random partners share the concept's images, so that runs are not independent, and a
 test that counts them as if they were finds something in every set. What is compared is therefore
-one number per set: the mean over its runs of the class's mean derivative, divided by its standard
-deviation over them. Random sets, whose images are drawn anew each time, go through the same
+one number per set, its *steadiness*: the mean over its runs of the class's mean derivative, in
+standard deviations over them. Random sets, whose images are drawn anew each time, go through the same
 procedure, and the concept is judged as a single case among them (`statistics.single_case`). The
 score itself is no good for that: where the tail is almost linear, one in ten random sets has a
 score of 0 or 1 in all its runs.
+
+Of a random set, the difference between it and others varies as one part, and that of its bootstrap
+and its partners as two parts more. So mean / standard deviation is sqrt(1/2 + 1/runs) times a Student
+t with runs - 1 degrees of freedom, and is turned into the normal deviate of the same probability:
+few runs have no heavier tails then, and sets of unequal runs compare.
 
 References
 ----------
@@ -23,11 +28,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.special import ndtri, stdtr
 
 from tickle_core.activations.store import ActivationStore
 from tickle_core.models.accuracy import batch_size
 from tickle_core.models.splicing import Splice
 from tickle_core.progress import progress
+
+BETWEEN_SETS = 1 / 2  # variance of random sets' means, in that of a set's runs
+SMALLEST = 1e-300  # probability that is told from none
 
 
 @dataclass(frozen=True)
@@ -63,7 +72,7 @@ class Scores:
     low, high
         The lowest and the highest of the runs.
     steadiness
-        Mean over runs of the targets' mean derivative, in its standard deviations over runs.
+        About standard normal for random sets.
     """
 
     score: np.ndarray
@@ -127,15 +136,19 @@ def gradients(asked: Asked, store: ActivationStore, splice: Splice) -> np.ndarra
     return np.concatenate(found)[asked.place]
 
 
-def scores(slopes: np.ndarray, of_target: np.ndarray, vectors: np.ndarray, runs: int) -> Scores:
+def scores(
+    slopes: np.ndarray, of_target: np.ndarray, vectors: np.ndarray, lengths: np.ndarray, runs: int
+) -> Scores:
     """Scores of many sets.
 
     Parameters
     ----------
     slopes, of_target
         (images, d), what `gradients` returns, and the target of each image.
-    vectors
-        (sets * runs, d), those of a set in a row.
+    vectors, lengths
+        (sets * runs, d) and (sets * runs,), those of a set in a row. Steadiness is that of the
+        vectors at their lengths: of unit ones, the derivative cannot exceed the gradient's norm,
+        and varies ever less on its way there.
     """
     count = int(of_target.max()) + 1
     shape = (len(vectors) // runs, runs)
@@ -144,7 +157,13 @@ def scores(slopes: np.ndarray, of_target: np.ndarray, vectors: np.ndarray, runs:
     for target in range(count):
         derivative = slopes[of_target == target] @ vectors.T.astype(slopes.dtype)
         positive[..., target] = (derivative > 0).mean(0).reshape(shape)
-        along[..., target] = derivative.mean(0, dtype=np.float64).reshape(shape)
-    spread = along.std(1, ddof=1)
-    steadiness = np.divide(along.mean(1), spread, out=np.zeros_like(spread), where=spread > 0)
-    return Scores(positive.mean(1), positive.min(1), positive.max(1), steadiness)
+        along[..., target] = (lengths * derivative.mean(0, dtype=np.float64)).reshape(shape)
+    return Scores(positive.mean(1), positive.min(1), positive.max(1), steadiness(along))
+
+
+def steadiness(along: np.ndarray) -> np.ndarray:
+    """How steadily derivatives (sets, runs, targets) have one sign, (sets, targets)."""
+    runs, spread = along.shape[1], along.std(1, ddof=1)
+    t = np.divide(along.mean(1), spread, out=np.zeros_like(spread), where=spread > 0)
+    t /= (BETWEEN_SETS + 1 / runs) ** 0.5
+    return -np.sign(t) * ndtri(np.maximum(stdtr(runs - 1, -np.abs(t)), SMALLEST))

@@ -44,14 +44,16 @@ class Vectors:
     ----------
     logistic, mean, pattern
         (fits, d) float64.
-    offsets
-        (fits,), of the logistic one: x is taken for the concept's where logistic . x > offset.
+    offsets, lengths
+        (fits,), of the logistic one: x is taken for the concept's where logistic . x > offset; and
+        the length that it had.
     """
 
     logistic: np.ndarray
     mean: np.ndarray
     pattern: np.ndarray
     offsets: np.ndarray
+    lengths: np.ndarray
 
     def of(self, kind: str) -> np.ndarray:
         """Those of a kind."""
@@ -97,7 +99,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def _fit(x: np.ndarray, a: int, strength: float) -> tuple[np.ndarray, ...]:
-    """Logistic, mean and pattern vectors and offsets from examples (fits, rows, d), a first."""
+    """What `Vectors` holds, of examples (fits, rows, d), the concept's first."""
     centre = x.mean(1, keepdims=True)
     scale = x.std(1, keepdims=True)
     scale[scale <= 1e-12 * np.abs(x).max()] = np.inf  # a silent channel says nothing
@@ -113,7 +115,7 @@ def _fit(x: np.ndarray, a: int, strength: float) -> tuple[np.ndarray, ...]:
     read = np.einsum("frd,fd->fr", x, weights)
     covariance = np.einsum("frd,fr->fd", x, read - read.mean(1, keepdims=True))
     pattern = covariance * np.where(np.isinf(scale[:, 0]), 0, scale[:, 0])
-    return unit(filters), unit(difference), unit(pattern), offsets
+    return unit(filters), unit(difference), unit(pattern), offsets, norms
 
 
 def logistic(x: np.ndarray, a: int, strength: float) -> tuple[np.ndarray, np.ndarray]:
