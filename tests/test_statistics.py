@@ -2,13 +2,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, ks_2samp, rankdata, spearmanr, ttest_rel
+from scipy.stats import binomtest, ks_2samp, rankdata, spearmanr, ttest_ind_from_stats, ttest_rel
 
 from tickle_core.statistics import (
     LEAST_ACTIVE,
     LEAST_ROWS,
     drawn,
     exceedance,
+    holm,
     matched_gaussian_eigenvalues,
     mean_estimate,
     median_estimate,
@@ -17,6 +18,7 @@ from tickle_core.statistics import (
     ranks,
     ratio_estimate,
     ratio_intervals,
+    single_case,
     spearman,
     spearman_estimate,
     swap_p_values,
@@ -305,3 +307,48 @@ def test_a_median_of_few_or_of_equal_values_has_no_interval():
         "why": "too few: 5",
     }
     assert median_estimate(np.ones(40))["why"] == "all alike"
+
+
+def test_a_single_case_is_held_against_a_new_draw_of_the_null():
+    """Crawford & Howell: t with n - 1 degrees of freedom and the variance of a new draw."""
+    rng = np.random.default_rng(0)
+    draws = rng.normal(3, 2, (30, 1))
+    case = draws.mean() + 4 * draws.std(ddof=1)
+    expected = ttest_ind_from_stats(
+        case, 0, 1, draws.mean(), draws.std(ddof=1), len(draws), equal_var=True
+    ).pvalue
+    assert single_case(np.array([case]), draws)[0] == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("n", [19, 40, 100])
+def test_a_single_case_keeps_its_level(n):
+    rng = np.random.default_rng(n)
+    p = np.array(
+        [single_case(rng.normal(size=20), rng.normal(size=(n, 20))) for _ in range(1000)]
+    ).ravel()
+    for level in (0.05, 0.01, 0.001):
+        assert (p <= level).mean() <= level * 1.15 + 2e-4
+
+
+def test_a_single_case_is_no_rarer_than_the_draws_that_lie_as_far():
+    draws = np.zeros((100, 1))
+    draws[:3] = [[50.0], [-60.0], [55.0]]
+    assert single_case(np.array([45.0]), draws)[0] >= 0.03
+
+
+def test_nothing_is_said_of_a_case_among_draws_that_do_not_vary():
+    assert single_case(np.array([1.0, 0.0]), np.zeros((20, 2))).tolist() == [1, 1]
+
+
+def test_holm_steps_down():
+    p = np.array([[0.01, 0.04], [0.03, 0.005]])
+    np.testing.assert_allclose(holm(p), [[0.03, 0.06], [0.06, 0.02]])
+    assert holm(np.array([0.9, 0.8])).tolist() == [1, 1]
+
+
+def test_holm_claims_one_in_twenty_families_at_most_and_more_than_bonferroni():
+    rng = np.random.default_rng(0)
+    p = rng.random((2000, 10))
+    assert np.mean([(holm(row) <= 0.05).any() for row in p]) <= 0.06
+    some = np.array([0.004, 0.0052, 0.5, 0.9, 0.7, 0.8, 0.6, 0.4, 0.3, 0.2])
+    assert (holm(some) <= 0.05).sum() == 2 > (some * 10 <= 0.05).sum()
