@@ -9,8 +9,8 @@ a matrix product.
 test that counts them as if they were finds something in every set. What is compared is therefore
 one number per set, its *steadiness*: the mean over its runs of the class's mean derivative, in
 standard deviations over them. Random sets, whose images are drawn anew each time, go through the
-same procedure, and the concept is judged as a single case among them (`statistics.single_case`). The
-score itself is no good for that: where the tail is almost linear, one in ten random sets has a
+same procedure, and the concept is judged as a single case among them (`statistics.single_case`).
+The score itself is no good for that: where the tail is almost linear, one in ten random sets has a
 score of 0 or 1 in all its runs.
 
 Of a random set, the difference between it and others varies as one part, and that of its bootstrap
