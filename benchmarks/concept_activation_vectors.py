@@ -1,10 +1,10 @@
 """TCAV against captum's: the same scores, then time and memory, and how they grow.
 
 Both have the activations of all sets beforehand: captum on the disk, where it keeps them, ours
-pooled, as a store has them. Captum's classifier is replaced by the difference of pooled means, so that both have
-the same vectors; with its own, the time of its fits comes on top. Its vectors are as long as the
-layer is large, ours as wide as it has channels. The last column is what another concept costs once
-the gradients of the class are there, as they are after a run.
+pooled, as a store has them. Captum's classifier is replaced by the difference of pooled means, so
+that both have the same vectors; with its own, the time of its fits comes on top. Its vectors are as
+long as the layer is large, ours as wide as it has channels. The last column is what another concept
+costs once the gradients of the class are there, as they are after a run.
 
     python -m benchmarks.concept_activation_vectors
 """

@@ -13,6 +13,7 @@ from tests.params.refusals import assert_refused, changed
         ("extract.test_images", 19, ["dimension.blocks is 20", "only 19 images"]),
         ("layers", {"late": "layer3", "again": "layer3"}, ["layers.again", "layers.late"]),
         ("report.headline_layer", "nope", ["report.headline_layer", "nope", "early, late, middle"]),
+        ("attribution.anchors", 20, ["attribution.images is 48", "attribution.anchors"]),
         ("report.images_per_latent", 999, ["report.images_per_latent", "sae.top_images"]),
     ],
 )

@@ -39,6 +39,11 @@ def _sizes(params: Params) -> Iterator[str]:
             f"dimension.blocks is {params.dimension.blocks}, but there are only "
             f"{params.extract.test_images} images to deal among them (extract.test_images)"
         )
+    if params.attribution.anchors < params.attribution.images:
+        yield (
+            f"attribution.images is {params.attribution.images}, but they are drawn from only "
+            f"{params.attribution.anchors} (attribution.anchors)"
+        )
     if params.report.images_per_latent > params.sae.top_images:
         yield (
             f"report.images_per_latent is {params.report.images_per_latent}, but sae.top_images "
