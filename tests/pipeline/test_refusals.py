@@ -29,6 +29,10 @@ pytestmark = pytest.mark.pipeline
             ["dimension.blocks is 5", "3 images"],
         ),
         (
+            lambda values: values["concepts"].update(sets="nope"),
+            ["data/concepts/nope.yaml is missing; there are any_images, fashion_mnist"],
+        ),
+        (
             lambda values: values.update(
                 model={
                     "source": "checkpoint",
@@ -42,7 +46,7 @@ pytestmark = pytest.mark.pipeline
             ["data/checkpoints/nope.pt is missing"],
         ),
     ],
-    ids=["unknown key", "unknown layer", "no classes", "sizes", "no checkpoint"],
+    ids=["unknown key", "unknown layer", "no classes", "sizes", "no concepts", "no checkpoint"],
 )
 def test_what_is_refused_loses_nothing(project, finished, change, told):
     (project.path / "empty").mkdir()
