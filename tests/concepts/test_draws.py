@@ -39,7 +39,7 @@ def test_matched_partners_have_the_classes_of_the_concept_s_images(items):
 def test_random_sets_and_their_partners_share_nothing(items):
     each = concept(items, np.arange(0, 600, 2))
     runs = draws.random_runs(each, items.natural, items, 30, 5, 4, np.random.default_rng(2))
-    assert len(runs) == 20
+    assert len(runs.concept) == 20
     assert not items.is_test[runs.concept].any()
     for place in range(5):
         own, other = (

@@ -201,9 +201,9 @@ def _some(subject: Subject, count: int, seed: int) -> np.ndarray:
 
 def _curve_table(curves: Mapping[str, Curves], seed: int) -> pd.DataFrame:
     rows = []
-    names = [name for name in curves if not name.startswith("random") or "_" in name]
-    drawn = [curves[f"random{draw}"] for draw in range(RANDOM_ORDERS)]
-    merged = {name: curves[name] for name in names} | {
+    orders = [f"random{draw}" for draw in range(RANDOM_ORDERS)]
+    drawn = [curves[name] for name in orders]
+    merged = {name: each for name, each in curves.items() if name not in orders} | {
         "random": Curves(
             np.mean([each.deletion for each in drawn], axis=0),
             np.mean([each.insertion for each in drawn], axis=0),

@@ -22,6 +22,7 @@ from tickle_core.models.splicing import Splice
 from tickle_core.params.concepts import Concepts
 
 ARBITRARY = 3  # families of arbitrary concepts
+BASELINE_IMAGES = 500  # behind the mean token that paths start from
 LINEAR_TAIL = "the tail is linear: a score can only be 0 or 1, whatever the concept"
 NO_SLOPE = "no logit depends on the layer's patches"
 NO_TARGETS = "no class, and no group of classes, has 10 held-out images that the model knows"
@@ -211,7 +212,7 @@ def _localised(
         for key, start in zip(nulls, starts, strict=False)
     }
     natural = subject.sets.items.split(subject.sets.items.natural, False)
-    baseline = subject.layer.tokens(natural[: len(natural)][:: max(1, len(natural) // 500)]).mean(0)
+    baseline = subject.layer.mean_token(natural[:: max(1, len(natural) // BASELINE_IMAGES)])
     both = np.concatenate([pooled, *nulls.values()])
     along, _ = localisation.projected(tcav.ask(some), store, subject.splice, baseline, both)
     ends = np.cumsum([len(each.rows) for each in some])[:-1]

@@ -20,6 +20,7 @@ from tickle_core.models.splicing import Splice
 
 IMAGES = 32  # held-out images of the image set that have most of the concept
 DRAWS = 19
+AT_ONCE_BYTES = 256 * 2**20  # of tokens: one pass through the store serves several concepts
 
 
 @torch.no_grad()
@@ -33,7 +34,7 @@ def without(
 ) -> list[dict[str, Any]]:
     """Project each concept out of the images that have most of it.
 
-    Memory: the tokens of these images, of all concepts together.
+    Memory: `AT_ONCE_BYTES` of tokens, or those of one concept's images, and an edited copy.
 
     Parameters
     ----------
@@ -52,23 +53,33 @@ def without(
     natural = items.split(items.natural, True)
     along = layer.pooled[natural] @ vectors.T
     strongest = [natural[np.argsort(-score, kind="stable")[:IMAGES]] for score in along.T]
-    used, place = np.unique(np.stack(strongest), return_inverse=True)
-    tokens = torch.from_numpy(layer.tokens(used)).to(splice.classifier.device)
-    return [
-        _project_out(
-            vector,
-            control,
-            float(score.mean()),
-            tokens[own],
-            items.image_ids[used[own]],
-            layer,
-            splice,
-            seed,
-        )
-        for vector, control, score, own in zip(
-            vectors, controls, along.T, place.reshape(len(vectors), -1), strict=True
-        )
-    ]
+    bytes_of_one = 4 * IMAGES * int(np.prod(layer.store.tokens.shape[1:]))
+    together = max(1, AT_ONCE_BYTES // bytes_of_one)
+    found = []
+    for first in range(0, len(vectors), together):
+        some = slice(first, first + together)
+        used, place = np.unique(np.stack(strongest[some]), return_inverse=True)
+        tokens = torch.from_numpy(layer.tokens(used)).to(splice.classifier.device)
+        found += [
+            _project_out(
+                vector,
+                control,
+                float(score.mean()),
+                tokens[own],
+                items.image_ids[used[own]],
+                layer,
+                splice,
+                seed,
+            )
+            for vector, control, score, own in zip(
+                vectors[some],
+                controls[some],
+                along.T[some],
+                place.reshape(len(strongest[some]), -1),
+                strict=True,
+            )
+        ]
+    return found
 
 
 def _project_out(

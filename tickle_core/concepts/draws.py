@@ -25,9 +25,6 @@ class Draws:
         """The concept's, and their partners."""
         return self.concept, self.others
 
-    def __len__(self) -> int:
-        return len(self.concept)
-
 
 def concept_runs(
     each: ConceptSet, items: Items, most: int, runs: int, rng: np.random.Generator
