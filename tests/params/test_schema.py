@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.params.refusals import assert_refused, changed
+from tickle_core.datasets.concept_sets.definition import Concept
 from tickle_core.params import reading
 from tickle_core.params.sae import Companion, SaeOfLayer
 from tickle_core.params.schema import Params
@@ -26,9 +27,10 @@ def blocks(block=Block):
 def test_nothing_has_a_default():
     """The code fingerprint leaves the schema out, which is sound only while it holds no values.
 
-    What a companion or a layer leaves out is as in the section: None there is no value.
+    What a companion or a layer leaves out is as in the section, and a concept has one source of
+    several: None there is no value.
     """
-    partial = (Companion, SaeOfLayer)
+    partial = (Companion, SaeOfLayer, Concept)
     with_default = [
         f"{block.__name__}.{name}"
         for block in blocks()
