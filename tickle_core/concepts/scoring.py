@@ -51,15 +51,15 @@ class LayerConcepts:
         module = reading.load(root / reading.PARAMS_FILE).layers[alias]
         model = classifier.load(root / "data/model", devices.prepare("auto", double=True))
         folder = root / "data/concept_vectors" / alias
-        gradients = arrays.open_complete(folder / "gradients.zarr")
-        return cls(
-            model,
-            ImageSet.open(root / "data/dataset"),
-            module,
-            pd.read_parquet(folder / "vectors.parquet"),
-            arrays.read_rows(gradients, 0, gradients.shape[0]),
-            np.array(gradients.attrs["targets"]),
-        )
+        vectors = pd.read_parquet(folder / "vectors.parquet")
+        slopes = np.empty((0, len(vectors["pooled"][0])), np.float32)
+        targets = np.empty(0, str)
+        if (folder / "gradients.zarr").exists():  # no class may have had images enough
+            gradients = arrays.open_complete(folder / "gradients.zarr")
+            slopes = arrays.read_rows(gradients, 0, gradients.shape[0])
+            targets = np.array(gradients.attrs["targets"])
+        images = ImageSet.open(root / "data/dataset")
+        return cls(model, images, module, vectors, slopes, targets)
 
     def score(self, images: np.ndarray | Sequence[Path]) -> pd.DataFrame:
         """How much of each concept images have, in standard deviations of random held-out ones.
