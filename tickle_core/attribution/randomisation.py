@@ -15,9 +15,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from scipy.stats import rankdata
 from torch import nn
 
+from tickle_core import statistics
 from tickle_core.datasets import image_set
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.models.classifier import Classifier
@@ -76,8 +76,5 @@ def cascade(
 
 def alike(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Spearman's rank correlation of maps (n, cells), image by image, (n,); 0 where one is flat."""
-    ranks = [rankdata(each, axis=1) for each in (one, other)]
-    around = [each - each.mean(1, keepdims=True) for each in ranks]
-    scale = np.sqrt((around[0] ** 2).sum(1) * (around[1] ** 2).sum(1))
-    product = (around[0] * around[1]).sum(1)
-    return np.divide(product, scale, out=np.zeros(len(one)), where=scale > 0)
+    found = [statistics.spearman(*pair) for pair in zip(one, other, strict=True)]
+    return np.nan_to_num(found)

@@ -8,14 +8,23 @@ import numpy as np
 import pandas as pd
 
 from tickle_core import statistics
-from tickle_core.concepts import causal, latents, localisation, pointwise, procedure, tcav, vectors
+from tickle_core.concepts import (
+    causal,
+    latents,
+    localisation,
+    pointwise,
+    procedure,
+    tables,
+    tcav,
+    vectors,
+)
 from tickle_core.concepts.layer import LayerItems
-from tickle_core.concepts.procedure import Judged, Procedure, Tested
+from tickle_core.concepts.procedure import Judged, Procedure
 from tickle_core.concepts.readability import estimate
 from tickle_core.concepts.relations import relations
+from tickle_core.concepts.tables import Along
 from tickle_core.concepts.tcav import Target
-from tickle_core.concepts.vectors import KINDS
-from tickle_core.datasets.concept_sets.sets import ConceptSet, ConceptSets, Items
+from tickle_core.datasets.concept_sets.sets import ConceptSets
 from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.dictionaries.stream import Sample
 from tickle_core.models.splicing import Splice
@@ -104,19 +113,19 @@ def analyse(subject: Subject, targets: list[Target], section: Concepts, seed: in
     metrics["latents"], best = latents.best_concepts(
         subject.sae, subject.sample, sets, items, layer, seed
     )
-    metrics["tcav"], table = _tcav(subject, steps, judged, pooled, targets, slopes)
-    tables = {
-        "concepts": _concept_table(sets, items, judged),
-        "tcav": table,
+    metrics["tcav"], scores = _tcav(subject, steps, judged, pooled, targets, slopes)
+    found = {
+        "concepts": tables.of_concepts(sets, items, judged),
+        "tcav": scores,
         "relations": relations(sets, items, layer.pooled, seed),
         "latents": best,
-        "vectors": _vector_table(sets, items, layer, pooled, placewise),
-        "maps": _map_table(sets, items, layer, pooled, placewise, section.shown),
+        "vectors": tables.of_vectors(sets, items, layer, pooled, placewise),
+        "maps": tables.of_maps(sets, items, layer, pooled, placewise, section.shown),
     }
     rows = [target.rows for target in targets]
     ids = layer.store.image_ids[np.concatenate(rows)] if rows else np.empty(0, np.int64)
     names = [target.name for target in targets for _ in target.rows]
-    return Analysed(metrics, tables, slopes[: len(ids)], ids, names)
+    return Analysed(metrics, found, slopes[: len(ids)], ids, names)
 
 
 def _add_readability(
@@ -166,15 +175,11 @@ def _tcav(
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Scores, tests and attributions along concepts; the test only where it can say something."""
     sets, items = subject.sets.sets, subject.sets.items
-    why = LINEAR_TAIL if subject.linear_tail else ""
     if not targets or not np.any(slopes):
-        why = NO_TARGETS if not targets else NO_SLOPE
-        nothing = {"value": None, "interval": None, "n": 0, "null": None, "why": why}
-        return {"significant_share": nothing}, _tcav_table([], [], [], None, {})
+        return _untested(NO_SLOPE if targets else NO_TARGETS), tables.no_scores()
     along = _localised(subject, targets, judged, pooled, steps.section.path_images)
-    if why:
-        nothing = {"value": None, "interval": None, "n": 0, "null": None, "why": why}
-        return {"significant_share": nothing}, _tcav_table(sets, judged, targets, None, along)
+    if subject.linear_tail:
+        return _untested(LINEAR_TAIL), tables.of_tcav(sets, judged, targets, None, along)
     tested = procedure.test(sets, judged, targets)
     shares = []
     for family in range(ARBITRARY):
@@ -190,7 +195,12 @@ def _tcav(
         "null": statistics.drawn(shares) if pairs else None,
         "why": "pairs share concepts, classes and images" if pairs else "every class is a member",
     }
-    return {"significant_share": share}, _tcav_table(sets, judged, targets, tested, along)
+    return {"significant_share": share}, tables.of_tcav(sets, judged, targets, tested, along)
+
+
+def _untested(why: str) -> dict[str, Any]:
+    nothing = {"value": None, "interval": None, "n": 0, "null": None, "why": why}
+    return {"significant_share": nothing}
 
 
 def _localised(
@@ -199,8 +209,8 @@ def _localised(
     judged: Sequence[Judged],
     pooled: np.ndarray,
     most: int,
-) -> dict[str, Any]:
-    """Attributions along concepts, and along the vectors of random sets, by target."""
+) -> Along:
+    """Attributions along concepts, and along the vectors of random sets."""
     store = subject.layer.store
     some = [
         Target(each.name, each.labels, each.rows[:most], each.logits[:most]) for each in targets
@@ -216,164 +226,4 @@ def _localised(
     both = np.concatenate([pooled, *nulls.values()])
     along, _ = localisation.projected(tcav.ask(some), store, subject.splice, baseline, both)
     ends = np.cumsum([len(each.rows) for each in some])[:-1]
-    return {"parts": np.split(along, ends), "random": [random[id(each.null)] for each in judged]}
-
-
-def _tcav_table(
-    sets: Sequence[ConceptSet],
-    judged: Sequence[Judged],
-    targets: Sequence[Target],
-    tested: Tested | None,
-    along: dict[str, Any],
-) -> pd.DataFrame:
-    """One row per concept and target: score, its null, test, and attribution along the concept."""
-    rows = []
-    for i, (each, own) in enumerate(zip(sets, judged, strict=True)):
-        null = own.null.scores
-        for j, target in enumerate(targets):
-            part = along["parts"][j]
-            random = part[:, along["random"][i]].mean(0)
-            spread = null.score[:, j].std(ddof=1)
-            score = own.scores.score[0, j]
-            effect = (score - null.score[:, j].mean()) / spread if spread > 0 else np.nan
-            rows.append(
-                {
-                    "concept": each.name,
-                    "target": target.name,
-                    "member": bool({*each.labels} & {*target.labels}),
-                    "n": len(target.rows),
-                    "score": score,
-                    "low": own.scores.low[0, j],
-                    "high": own.scores.high[0, j],
-                    "null": null.score[:, j].mean(),
-                    "null_low": np.quantile(null.score[:, j], 0.025),
-                    "null_high": np.quantile(null.score[:, j], 0.975),
-                    "effect_size": effect,
-                    "steadiness": own.scores.steadiness[0, j],
-                    "p": tested.p[i, j] if tested else np.nan,
-                    "p_adjusted": tested.adjusted[i, j] if tested else np.nan,
-                    "significant": bool(tested.significant[i, j]) if tested else False,
-                    "along": part[:, i].mean(),
-                    "along_null_low": np.quantile(random, 0.025),
-                    "along_null_high": np.quantile(random, 0.975),
-                    "consistency": localisation.consistency(part[:, i : i + 1])[0],
-                    "consistency_null": localisation.consistency(
-                        part[:, along["random"][i]]
-                    ).mean(),
-                    "path_images": len(part),
-                }
-            )
-    kinds = {"concept": str, "target": str, "member": bool, "n": np.int64, "significant": bool}
-    kinds |= {"path_images": np.int64}
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(
-        {name: kinds.get(name, np.float64) for name in COLUMNS}
-    )
-
-
-COLUMNS = (
-    "concept",
-    "target",
-    "member",
-    "n",
-    "score",
-    "low",
-    "high",
-    "null",
-    "null_low",
-    "null_high",
-    "effect_size",
-    "steadiness",
-    "p",
-    "p_adjusted",
-    "significant",
-    "along",
-    "along_null_low",
-    "along_null_high",
-    "consistency",
-    "consistency_null",
-    "path_images",
-)
-
-
-def _concept_table(
-    sets: Sequence[ConceptSet], items: Items, judged: Sequence[Judged]
-) -> pd.DataFrame:
-    """One row per concept: its source and size, how well each kind of vector ranks held-out
-    images, cosines between kinds, and how steady the logistic one is (the length of the mean of
-    its runs), beside random sets'.
-    """
-    rows = []
-    for each, own in zip(sets, judged, strict=True):
-        kinds = own.vectors
-        rows.append(
-            {
-                "concept": each.name,
-                "source": each.source,
-                "train": len(items.split(each.members, False)),
-                "test": len(items.split(each.members, True)),
-                **{f"auc_{kind}": own.aucs[kind] for kind in KINDS},
-                "logistic_mean": float((kinds.logistic * kinds.mean).sum(1).mean()),
-                "logistic_pattern": float((kinds.logistic * kinds.pattern).sum(1).mean()),
-                "mean_pattern": float((kinds.mean * kinds.pattern).sum(1).mean()),
-                "steady": float(np.linalg.norm(kinds.logistic.mean(0))),
-                "readable": own.readable,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _vector_table(
-    sets: Sequence[ConceptSet],
-    items: Items,
-    layer: LayerItems,
-    pooled: np.ndarray,
-    placewise: np.ndarray,
-) -> pd.DataFrame:
-    """Vectors, and what makes a score of them: (a . v - offset) / scale among random images."""
-    natural = items.split(items.natural, True)
-    along = layer.pooled[natural] @ pooled.T
-    return pd.DataFrame(
-        {
-            "concept": [each.name for each in sets],
-            "pooled": list(pooled),
-            "offset": along.mean(0, dtype=np.float64),
-            "scale": along.std(0, dtype=np.float64),
-            "pointwise": list(placewise),
-        }
-    )
-
-
-def _map_table(
-    sets: Sequence[ConceptSet],
-    items: Items,
-    layer: LayerItems,
-    pooled: np.ndarray,
-    placewise: np.ndarray,
-    shown: int,
-) -> pd.DataFrame:
-    """Held-out images of the image set that have most of each concept, and where.
-
-    Maps are in standard deviations of all patches of the shown images.
-    """
-    natural = items.split(items.natural, True)
-    rows = []
-    for each, average, single in zip(sets, pooled, placewise, strict=True):
-        along = layer.pooled[natural] @ average
-        scores = (along - along.mean()) / (along.std() or 1)
-        order = np.argsort(-scores, kind="stable")[:shown]
-        tokens = layer.tokens(natural[order])[:, layer.patches]
-        maps = [tokens @ vector for vector in (average, single)]
-        scaled = [(each_map - each_map.mean()) / (each_map.std() or 1) for each_map in maps]
-        for rank, place in enumerate(order):
-            rows.append(
-                {
-                    "concept": each.name,
-                    "rank": rank,
-                    "image_id": int(items.image_ids[natural[place]]),
-                    "member": bool(natural[place] in each.members),
-                    "score": float(scores[place]),
-                    "pooled": scaled[0][rank].astype(np.float32),
-                    "pointwise": scaled[1][rank].astype(np.float32),
-                }
-            )
-    return pd.DataFrame(rows)
+    return Along(np.split(along, ends), [random[id(each.null)] for each in judged])

@@ -48,16 +48,11 @@ def relations(
         members = [kept[place].member for place in (one, other)]
         shared = (members[0] & members[1]).sum() / min(each.sum() for each in members)
         cosine = vectors[one] @ vectors[other]
-        rows.append(
-            (sets[one].name, sets[other].name, shared, cosine, *(draws.mean(), *_range(draws)))
-        )
+        null = draws.mean(), draws.min(), draws.max()
+        rows.append((sets[one].name, sets[other].name, shared, cosine, *null))
     columns = ["one", "other", "shared", "cosine", "null", "null_low", "null_high"]
     types = {"one": str, "other": str} | dict.fromkeys(columns[2:], np.float64)
     return pd.DataFrame(rows, columns=columns).astype(types)
-
-
-def _range(draws: np.ndarray) -> tuple[float, float]:
-    return draws.min(), draws.max()
 
 
 class _Kept:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from tickle_core.reporting.kit.tables import Column, Table
+from tickle_core.reporting.kit.tables import Column, Table, known
 
 
 def concept_table(layers: dict[str, Any], concepts: dict[str, pd.DataFrame]) -> Table:
@@ -67,7 +67,7 @@ def tcav_table(scores: dict[str, pd.DataFrame]) -> Table:
     rows = [
         {
             "layer": alias,
-            **{name: _number(each[name]) for name in NUMBERS},
+            **{name: known(each[name]) for name in NUMBERS},
             "concept": each["concept"],
             "target": each["target"],
             "member": "yes" if each["member"] else "no",
@@ -87,10 +87,6 @@ def tcav_table(scores: dict[str, pd.DataFrame]) -> Table:
 
 
 NUMBERS = ("effect_size", "p", "p_adjusted", "along", "consistency", "consistency_null")
-
-
-def _number(value: float) -> float | None:
-    return None if pd.isna(value) else float(value)
 
 
 def relation_table(pairs: dict[str, pd.DataFrame]) -> Table:

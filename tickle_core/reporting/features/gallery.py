@@ -13,6 +13,7 @@ from tickle_core.errors import TickleError
 from tickle_core.reporting.context import Context
 from tickle_core.reporting.features.found import Found
 from tickle_core.reporting.kit import embedding
+from tickle_core.reporting.kit.tables import known
 from tickle_core.reporting.kit.thumbs import Thumb, mark, thumb
 
 # Families of units in the order of the page, and what their units are called.
@@ -176,11 +177,11 @@ def _units(
             most,
             least,
             natural_best=float(first["natural_best"]),
-            natural_high=_maybe(first["natural_high"]),
+            natural_high=known(first["natural_high"]),
             natural_median=float(first["natural_median"]),
             noise_mean=float(first["noise_mean"]),
             noise_max=float(first["noise_max"]),
-            angle_natural=_maybe(first["angle_natural"]),
+            angle_natural=known(first["angle_natural"]),
         )
 
 
@@ -190,7 +191,7 @@ def _picture(alias: str, row: Any, layer: dict[str, Any], size: tuple[int, int])
         score=float(row.score),
         relative=relative(row.score, row.noise_mean, row.natural_best),
         mark=mark(row.position - len(layer["prefix"]), layer["grid"], size),
-        angle=_maybe(row.angle),
+        angle=known(row.angle),
         other_road=not pd.isna(row.other_road) and bool(row.other_road),
         fires=None if pd.isna(row.fires) else bool(row.fires),
     )
@@ -213,10 +214,6 @@ def _title(row: pd.Series, layer: dict[str, Any]) -> str:
 
 def _key(alias: str, row: Any) -> str:
     return f"{alias}-{row.family}-{row.unit}-{row.copy}"
-
-
-def _maybe(value: float | None) -> float | None:
-    return None if value is None or pd.isna(value) else float(value)
 
 
 def _embed(files: dict[str, Path], size: tuple[int, int]) -> dict[str, str]:

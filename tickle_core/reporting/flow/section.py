@@ -9,7 +9,7 @@ from tickle_core.reporting.context import Context
 from tickle_core.reporting.flow import figures
 from tickle_core.reporting.flow.found import read
 from tickle_core.reporting.kit.section import Section
-from tickle_core.reporting.kit.tables import Column, Table, flag_linear_tails, number
+from tickle_core.reporting.kit.tables import Column, Table, flag_linear_tails, known, number
 
 LEADING = 3  # concepts named for an example, per layer
 
@@ -97,7 +97,7 @@ def layer_table(layers: pd.DataFrame) -> Table:
     )
     rows = [
         {
-            **{key: _number(each[key]) for key in NUMBERS},
+            **{key: known(each[key]) for key in NUMBERS},
             "concept": each["concept"],
             "layer": each["layer"],
             "accuracy": {
@@ -122,10 +122,6 @@ def layer_table(layers: pd.DataFrame) -> Table:
 
 
 NUMBERS = ("untrained", "p_readable", "consistency", "consistency_null", "p_causal")
-
-
-def _number(value: float) -> float | None:
-    return None if pd.isna(value) else float(value)
 
 
 def group_table(groups: pd.DataFrame) -> Table:

@@ -5,6 +5,7 @@ there is no null, `why`. What draws of a null came to has a `range` in place of 
 """
 
 import csv
+import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -99,6 +100,11 @@ def flag_linear_tails(table: Table, aliases: Collection[str]) -> Table:
         rows=rows,
         notes=(*table.notes, *([LINEAR_TAIL] if flagged else [])),
     )
+
+
+def known(value: Any) -> float | None:
+    """A number of a data frame, which has NaN where there is none."""
+    return None if value is None or math.isnan(value) else float(value)
 
 
 def number(value: float | None, digits: int = 0) -> str:
