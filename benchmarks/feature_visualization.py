@@ -34,9 +34,9 @@ from tickle_core.models.layers import survey
 from tickle_core.models.tokens import to_tokens
 from tickle_core.models.zoo import efficientnet_lite0, weight_files
 from tickle_core.params import reading
-from tickle_core.visualization.ascent import maximize
-from tickle_core.visualization.objectives import Objective, Readout, Sources
-from tickle_core.visualization.parametrization import Canvas, quantize, render, start
+from tickle_core.maximization.ascent import maximize
+from tickle_core.maximization.objectives import Objective, Readout, Sources
+from tickle_core.maximization.parametrization import Canvas, quantize, render, start
 
 LAYER = "blocks.4"
 SIDE = 224

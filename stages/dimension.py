@@ -1,4 +1,4 @@
-"""PCA dimension of one layer on held-out images: pooled, per class, and of tokens."""
+"""Say what the dimension of one layer is on held-out images: of all, of classes, of tokens."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,9 @@ import numpy as np
 
 from tickle_core import stage
 from tickle_core.activations.store import ActivationStore, open_store
-from tickle_core.geometry import dimension
+from tickle_core.datasets.concept_sets import definition, members
+from tickle_core.datasets.image_set import ImageSet
+from tickle_core.geometry import clouds, dimension
 from tickle_core.geometry.moments import assign_blocks
 
 
@@ -17,23 +19,33 @@ def main(run: stage.LayerRun) -> None:
         open_store(Path(f"data/{folder}/{run.alias}.zarr"))
         for folder in ("activations", "untrained/activations")
     )
-    blocks = assign_blocks(len(store.test_rows), section.blocks, seed)
+    images, near = ImageSet.open(Path("data/dataset")), Path("data/neighbours") / run.alias
+    ids, labels = store.image_ids[store.test_rows], store.labels[store.test_rows]
+    concepts = definition.read(definition.file_of(run.params.concepts.sets))
+    sets = {
+        "class": {
+            name: np.flatnonzero(labels == label) for label, name in enumerate(images.class_names)
+        },
+        "concept": members.among(concepts, images, ids),
+    }
+    blocks = assign_blocks(len(ids), section.blocks, seed)
     found = dimension.analyse(
-        vectors(store, blocks),
-        store.labels[store.test_rows],
-        vectors(untrained, blocks),
+        vectors(store, blocks, near / "trained"),
+        vectors(untrained, blocks, near / "untrained"),
+        sets,
         section,
         seed,
     )
     run.write_metrics(found.metrics)
     out = run.output_directory(f"data/dimension/{run.alias}")
-    for name in ("spectrum", "classes", "any_class"):
+    for name in ("spectrum", "scales", "sets", "any_set"):
         getattr(found, name).to_parquet(out / f"{name}.parquet", index=False)
 
 
-def vectors(store: ActivationStore, blocks: np.ndarray) -> dimension.LayerVectors:
+def vectors(store: ActivationStore, blocks: np.ndarray, near: Path) -> dimension.LayerVectors:
     pooled = [values for _, values in store.column_blocks("pooled", store.test_rows)]
-    return dimension.LayerVectors(np.concatenate(pooled), tokens_by_block(store, blocks))
+    of_units = {unit: clouds.read(store, near, unit) for unit in clouds.UNITS}
+    return dimension.LayerVectors(np.concatenate(pooled), tokens_by_block(store, blocks), of_units)
 
 
 def tokens_by_block(

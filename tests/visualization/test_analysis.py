@@ -21,21 +21,20 @@ from tickle_core.models.small_resnet import SmallResNet
 from tickle_core.params.extract import Extract
 from tickle_core.params.features import Features
 from tickle_core.results import write_json
+from tickle_core.maximization import ascent, parametrization
 from tickle_core.visualization import (
     analysis,
-    ascent,
     chance,
     excitation,
     measuring,
     natural,
-    parametrization,
     roads,
     selection,
     tables,
 )
-from tickle_core.visualization.families import OVER_PATCHES
+from tickle_core.maximization.families import OVER_PATCHES
 from tickle_core.visualization.measuring import Subject
-from tickle_core.visualization.objectives import Objective, Readout
+from tickle_core.maximization.objectives import Objective, Readout
 
 COUNT, CLASSES, LATENTS = 120, 3, 24
 EXTRACT = Extract(train_images=None, test_images=None, batch_size=16, dtype="float16", shard_mib=1)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from tickle_core.visualization import chance
-from tickle_core.visualization.objectives import Objective
+from tickle_core.maximization.objectives import Objective
 
 
 def test_each_family_has_as_many_random_units_as_it_has_units():

@@ -6,7 +6,7 @@ import pytest
 
 from tickle_core import statistics
 from tickle_core.visualization import summary
-from tickle_core.visualization.families import NULLS, OVER_PATCHES
+from tickle_core.maximization.families import NULLS, OVER_PATCHES
 
 
 def pictures_of(family, **changes):

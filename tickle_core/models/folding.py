@@ -6,13 +6,18 @@ way. Forth and back through a network of many small convolutions take some 60 % 
 
 import copy
 import logging
+from dataclasses import replace
 
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from tickle_core import arrays
+from tickle_core.datasets.image_set import ImageSet
+from tickle_core.models.classifier import Classifier
 from tickle_core.models.split import unwrap
 
+EXAMPLES = 8  # images that a folded network is held against the true one on
 TOLERANCE = 1e-3  # of what a module gives at most; rounding changes far less, a wrong fold far more
 
 _log = logging.getLogger(__name__)
@@ -56,6 +61,12 @@ def fold(network: nn.Module, example: torch.Tensor, kept: list[str]) -> nn.Modul
             _log.warning("batch norm cannot be folded into the convolutions of this network")
             return network
     return folded
+
+
+def folded(classifier: Classifier, images: ImageSet, module: str) -> Classifier:
+    """The same classifier, faster, for what asks it for this layer's output or the logits."""
+    example = classifier.preprocess(arrays.read_rows(images.images, 0, EXAMPLES))
+    return replace(classifier, network=fold(classifier.network, example, [module]))
 
 
 def _in_sequence(network: nn.Module, example: torch.Tensor) -> list[tuple[str, str]]:

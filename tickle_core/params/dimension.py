@@ -1,4 +1,4 @@
-"""The block `dimension`: PCA intrinsic dimension."""
+"""The block `dimension`: how many dimensions activations take."""
 
 from typing import Annotated
 
@@ -8,11 +8,13 @@ from tickle_core.params.types import Block, Positive, Share
 
 
 class Dimension(Block):
-    """PCA intrinsic dimension, its interval and its bias."""
+    """Principal components, participation, nearest neighbours."""
 
     variance: Share
     """Share of the variance that the counted components hold."""
     blocks: Annotated[int, Field(ge=2)]
     """Groups of images that are held out in turn."""
     draws: Positive
-    """Matched Gaussians, and sets of images of any class, that are drawn for comparison."""
+    """Spectra of matched Gaussians, and sets of images of any kind, drawn for comparison."""
+    gaussians: Positive
+    """Samples of matched Gaussians whose nearest neighbours are found."""

@@ -10,16 +10,22 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from tickle_core.params import cross_checks
+from tickle_core.params.atlas import Atlas
 from tickle_core.params.attribution import Attribution
 from tickle_core.params.circuits import Circuits
 from tickle_core.params.concepts import Concepts
+from tickle_core.params.connectedness import Connectedness
+from tickle_core.params.curvature import Curvature
 from tickle_core.params.dataset import Dataset
 from tickle_core.params.dimension import Dimension
 from tickle_core.params.extract import Extract
 from tickle_core.params.features import Features
 from tickle_core.params.flow import Flow
+from tickle_core.params.fractures import Fractures
 from tickle_core.params.model import Model
+from tickle_core.params.neighbours import Neighbours
 from tickle_core.params.probes import Probes
+from tickle_core.params.projections import Projections
 from tickle_core.params.report import Report
 from tickle_core.params.sae import Sae
 from tickle_core.params.types import Alias, Block, Device, ModulePath, Seed
@@ -57,8 +63,20 @@ class Params(Block):
     """Concepts through the layers."""
     attribution: Attribution
     """What in an image a prediction rests on."""
+    neighbours: Neighbours
+    """Nearest neighbours, which the geometry of a layer rests on."""
     dimension: Dimension
-    """PCA intrinsic dimension."""
+    """How many dimensions activations take."""
+    curvature: Curvature
+    """How much shortest paths through the data bend."""
+    connectedness: Connectedness
+    """Ways between images of a class."""
+    projections: Projections
+    """Maps of images onto a plane."""
+    atlas: Atlas
+    """Clusters of patches, and pictures of them."""
+    fractures: Fractures
+    """Classes, concepts and latents that come in parts."""
     report: Report
     """What to show."""
 

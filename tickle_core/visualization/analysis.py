@@ -1,7 +1,7 @@
 """Pictures of what a layer's units want, and how far they can be believed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from tickle_core import arrays
 from tickle_core.models import folding
 from tickle_core.models.classifier import Classifier
 from tickle_core.params.features import Features
 from tickle_core.progress import progress
+from tickle_core.maximization import ascent
 from tickle_core.visualization import (
-    ascent,
     chance,
     finished,
     measuring,
@@ -25,16 +24,13 @@ from tickle_core.visualization import (
     summary,
     tables,
 )
-from tickle_core.visualization.colors import color_root
+from tickle_core.maximization.colors import color_root
 from tickle_core.visualization.excitation import Pooled, natural_excitations
 from tickle_core.visualization.measuring import Measured, Subject
 from tickle_core.visualization.natural import Natural
-from tickle_core.visualization.objectives import Readout
-from tickle_core.visualization.parametrization import Canvas
+from tickle_core.maximization.objectives import Readout
+from tickle_core.maximization.parametrization import Canvas
 from tickle_core.visualization.roads import Roads
-
-EXAMPLES = 8  # images that the folded network is held against the true one on
-
 
 @dataclass(frozen=True)
 class Visualization:
@@ -95,7 +91,7 @@ def visualize(subject: Subject, section: Features, seed: int, directory: Path) -
         color_root(images, seed),
     )
     before = roads.layers_before(layers, subject.module)
-    faster = _folded(subject)
+    faster = folding.folded(subject.classifier, images, subject.module)
 
     made, parts = [], []
     batches = ascent.batches(objectives, section)
@@ -141,13 +137,6 @@ def save(found: Visualization, out: Path) -> None:
         Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image).save(folder / name)
     for name in ("pictures", "natural", "roads"):
         getattr(found, name).to_parquet(out / f"{name}.parquet", index=False)
-
-
-def _folded(subject: Subject) -> Classifier:
-    """The same classifier, faster; pictures are measured by the network as it is."""
-    example = subject.classifier.preprocess(arrays.read_rows(subject.images.images, 0, EXAMPLES))
-    network = folding.fold(subject.classifier.network, example, [subject.module])
-    return replace(subject.classifier, network=network)
 
 
 def _compare(

@@ -15,8 +15,8 @@ import torch
 
 from tickle_core.activations.store import ActivationStore
 from tickle_core.dictionaries.sae import SparseAutoencoder
-from tickle_core.visualization.families import NULLS
-from tickle_core.visualization.objectives import Objective, Sources
+from tickle_core.maximization.families import NULLS
+from tickle_core.maximization.objectives import Objective, Sources
 
 PATCHES = 2**13  # of natural images, of which the covariance is taken
 

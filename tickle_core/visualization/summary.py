@@ -11,7 +11,7 @@ from scipy.special import bdtr
 
 from tickle_core import statistics
 from tickle_core.visualization import natural, roads
-from tickle_core.visualization.families import NULLS, OVER_PATCHES
+from tickle_core.maximization.families import NULLS, OVER_PATCHES
 
 # What units are held against random units in.
 AGAINST_RANDOM = (

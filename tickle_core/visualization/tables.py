@@ -8,7 +8,7 @@ import pandas as pd
 from tickle_core.visualization import roads
 from tickle_core.visualization.measuring import Measured, Noise
 from tickle_core.visualization.natural import Extremes, Natural
-from tickle_core.visualization.objectives import Objective
+from tickle_core.maximization.objectives import Objective
 from tickle_core.visualization.roads import Roads
 
 

@@ -80,6 +80,31 @@ def gather(
     return ConceptSets(finder.items, tuple(sets), left_out)
 
 
+def among(concepts: dict[str, Concept], images: ImageSet, ids: np.ndarray) -> dict[str, np.ndarray]:
+    """Places of each concept's images among some of the image set; none of what is drawn or brought.
+
+    Parameters
+    ----------
+    ids
+        Images of one split, ascending.
+
+    Raises
+    ------
+    TickleError
+        If a concept names no class of the image set.
+    """
+    labels = images.table["label"].to_numpy(np.int64)[ids]
+    found = {}
+    for name, each in concepts.items():
+        if each.pixels is not None:
+            strengths = _strengths(each.pixels, images, ids)
+            found[name] = _most(strengths, labels, np.zeros(len(ids), bool))
+        elif each.source in ("classes", "synsets"):
+            own = labels_of(name, each, images.class_names)
+            found[name] = np.flatnonzero(np.isin(labels, own))
+    return found
+
+
 class _Finder:
     """The items of some concepts, and which of them show each."""
 
@@ -136,7 +161,8 @@ class _Finder:
                 found = folders.masks(self._folder / each.masks, named, self._images)
                 masks = {int(members[place]): mask for place, mask in found.items()}
         elif each.pixels is not None:
-            members = _most(self._strengths(each.pixels), self._labels, self._test)
+            strengths = _strengths(each.pixels, self._images, self._ids)
+            members = _most(strengths, self._labels, self._test)
         else:
             labels = labels_of(name, each, self._images.class_names)
             members = np.flatnonzero(np.isin(self._labels, labels))
@@ -164,9 +190,10 @@ class _Finder:
         found = folders.decode(folders.files(self._folder / folder), self._images)
         return found, folders.held_out(found, HELD_OUT, self._seed)
 
-    def _strengths(self, rule: str) -> np.ndarray:
-        parts = np.split(self._ids, range(READ_AT_ONCE, len(self._ids), READ_AT_ONCE))
-        return np.concatenate([rules.strength(rule, self._images.read(part)) for part in parts])
+
+def _strengths(rule: str, images: ImageSet, ids: np.ndarray) -> np.ndarray:
+    parts = np.split(ids, range(READ_AT_ONCE, len(ids), READ_AT_ONCE))
+    return np.concatenate([rules.strength(rule, images.read(part)) for part in parts])
 
 
 def _key(texture: str) -> str:

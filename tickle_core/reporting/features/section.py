@@ -11,7 +11,7 @@ from tickle_core.reporting.features.gallery import FAMILIES, gallery
 from tickle_core.reporting.features.tables import layer_table
 from tickle_core.reporting.kit.section import LatentPictures, Section
 from tickle_core.reporting.kit.tables import number, percent
-from tickle_core.visualization.families import NULLS, OF_LOGITS, SOFTNESS
+from tickle_core.maximization.families import NULLS, OF_LOGITS, SOFTNESS
 
 
 def section(context: Context) -> Section:

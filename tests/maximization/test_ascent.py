@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.models import VisionTransformer
 
-from tests.visualization.ascending import (
+from tests.maximization.ascending import (
     CPU,
     ROUNDING,
     STILL,
@@ -22,10 +22,10 @@ from tests.visualization.ascending import (
 )
 from tickle_core.errors import TickleError
 from tickle_core.models.small_resnet import SmallResNet
-from tickle_core.visualization import penalties
-from tickle_core.visualization.ascent import batches, maximize
-from tickle_core.visualization.objectives import Objective, Readout, Sources
-from tickle_core.visualization.parametrization import Canvas
+from tickle_core.maximization import penalties
+from tickle_core.maximization.ascent import batches, maximize
+from tickle_core.maximization.objectives import Objective, Readout, Sources
+from tickle_core.maximization.parametrization import Canvas
 
 pytestmark = pytest.mark.slow
 

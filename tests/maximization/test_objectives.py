@@ -4,9 +4,9 @@ import torch
 
 from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.errors import TickleError
-from tickle_core.visualization.families import SOFTNESS
-from tickle_core.visualization.objectives import Objective, Readout, Sources, softened_maximum
-from tickle_core.visualization.penalties import l2, similarity, total_variation
+from tickle_core.maximization.families import SOFTNESS
+from tickle_core.maximization.objectives import Objective, Readout, Sources, softened_maximum
+from tickle_core.maximization.penalties import l2, similarity, total_variation
 
 CPU = torch.device("cpu")
 D, LATENTS, CLASSES = 6, 10, 4

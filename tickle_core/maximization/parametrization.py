@@ -4,7 +4,7 @@
     fourier    x = sigmoid(M F^-1(c / max(f, 1 / max(h, w))) / 4)
 
 f is the spatial frequency in cycles per pixel, F^-1 the orthonormal inverse of the real 2-D
-Fourier transform and M the colours that the data set mixes (`tickle_core.visualization.colors`).
+Fourier transform and M the colours that the data set mixes (`tickle_core.maximization.colors`).
 Equal steps in c then change low frequencies most, as in natural images, and colours by how much
 they vary there (Olah et al. 2017, "Feature Visualization", doi:10.23915/distill.00007).
 """
@@ -17,7 +17,7 @@ from zlib import crc32
 import numpy as np
 import torch
 
-from tickle_core.visualization.objectives import Objective
+from tickle_core.maximization.objectives import Objective
 
 START_SD = 0.01
 DAMPING = 4.0  # steps of Adam are about equal for all c; this keeps pixels from saturating early

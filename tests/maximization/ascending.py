@@ -8,9 +8,9 @@ from tickle_core.models.classifier import Classifier
 from tickle_core.models.layers import survey
 from tickle_core.models.tokens import to_tokens
 from tickle_core.params.features import Features
-from tickle_core.visualization.ascent import maximize
-from tickle_core.visualization.objectives import Readout, Sources
-from tickle_core.visualization.parametrization import generators, quantize, render, start
+from tickle_core.maximization.ascent import maximize
+from tickle_core.maximization.objectives import Readout, Sources
+from tickle_core.maximization.parametrization import generators, quantize, render, start
 
 CPU = torch.device("cpu")
 DEFAULT = {

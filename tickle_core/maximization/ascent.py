@@ -17,11 +17,11 @@ from tickle_core.models.split import unwrap
 from tickle_core.models.tokens import to_tokens
 from tickle_core.params.features import Features
 from tickle_core.progress import progress
-from tickle_core.visualization import penalties
-from tickle_core.visualization.families import OF_LOGITS
-from tickle_core.visualization.objectives import Objective, Readout
-from tickle_core.visualization.parametrization import Canvas, generators, quantize, render, start
-from tickle_core.visualization.transforms import draw, transform
+from tickle_core.maximization import penalties
+from tickle_core.maximization.families import OF_LOGITS
+from tickle_core.maximization.objectives import Objective, Readout
+from tickle_core.maximization.parametrization import Canvas, generators, quantize, render, start
+from tickle_core.maximization.transforms import draw, transform
 
 DOUBLINGS = 9  # of a start's contrast: black and white, by then
 
@@ -59,7 +59,7 @@ def maximize(
 
         R(x) - score / scale
 
-    where the network sees x transformed (`tickle_core.visualization.transforms`) and R(x) is
+    where the network sees x transformed (`tickle_core.maximization.transforms`) and R(x) is
     `penalties.total`.
 
     Parameters

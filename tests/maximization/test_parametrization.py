@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from tickle_core.datasets import image_set
-from tickle_core.visualization.colors import color_root
-from tickle_core.visualization.objectives import Objective
-from tickle_core.visualization.parametrization import (
+from tickle_core.maximization.colors import color_root
+from tickle_core.maximization.objectives import Objective
+from tickle_core.maximization.parametrization import (
     DAMPING,
     Canvas,
     frequencies,

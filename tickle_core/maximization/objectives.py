@@ -31,7 +31,7 @@ from torch.nn import functional as F
 
 from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.errors import TickleError
-from tickle_core.visualization.families import AT_A_POSITION, SOFTNESS, Family
+from tickle_core.maximization.families import AT_A_POSITION, SOFTNESS, Family
 
 
 @dataclass(frozen=True)
