@@ -28,15 +28,15 @@ import torch
 from safetensors.torch import save_file
 
 from tickle_core import devices
+from tickle_core.maximization.ascent import maximize
+from tickle_core.maximization.objectives import Objective, Readout, Sources
+from tickle_core.maximization.parametrization import Canvas, quantize, render, start
 from tickle_core.models.architectures import build
 from tickle_core.models.classifier import Classifier
 from tickle_core.models.layers import survey
 from tickle_core.models.tokens import to_tokens
 from tickle_core.models.zoo import efficientnet_lite0, weight_files
 from tickle_core.params import reading
-from tickle_core.maximization.ascent import maximize
-from tickle_core.maximization.objectives import Objective, Readout, Sources
-from tickle_core.maximization.parametrization import Canvas, quantize, render, start
 
 LAYER = "blocks.4"
 SIDE = 224

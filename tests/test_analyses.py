@@ -13,12 +13,17 @@ from tickle_core.reporting.site import sections
 ROOT = Path(__file__).parents[1]
 STAGES = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text())["stages"]
 # What brings images, network and activations, or gathers results: no analyses.
-OTHERS = {"check", "fingerprint", "dataset", "model", "extract", "untrained", "metrics", "report"}
+OTHERS = {
+    *("check", "fingerprint", "dataset", "model", "extract", "untrained", "neighbours"),
+    *("metrics", "report"),
+}
 ANALYSES = sorted(set(STAGES) - OTHERS)
 # Without a number that stands for the whole.
 WITHOUT_HEADLINE = {
     "features": "pictures are looked at",
     "flow": "it follows the numbers of concepts through the layers",
+    "projections": "maps are looked at",
+    "fractures": "it names units",
 }
 
 

@@ -39,6 +39,7 @@ DISTRIBUTIONS = {
     "jinja2": "Jinja2",
     "ruamel": "ruamel.yaml",
     "sklearn": "scikit-learn",
+    "umap": "umap-learn",
 }
 
 

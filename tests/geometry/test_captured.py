@@ -5,8 +5,8 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from tickle_core.geometry.captured import captured
-from tickle_core.geometry.dimension import cumulative_shares, estimate, fractional_dimension
 from tickle_core.geometry.moments import assign_blocks, block_moments, in_own_span
+from tickle_core.geometry.pca import cumulative_shares, estimate, fractional_dimension
 
 pytestmark = pytest.mark.slow
 

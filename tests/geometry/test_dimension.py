@@ -1,253 +1,24 @@
+"""The dimension of a layer as a whole: planted subspaces, sets of equal size, seeds, JSON."""
+
 import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from sklearn.decomposition import PCA
 
 from tickle_core.errors import TickleError
-from tickle_core.geometry.captured import captured
-from tickle_core.geometry.dimension import (
-    LayerVectors,
-    analyse,
-    cumulative_shares,
-    estimate,
-    fractional_dimension,
-    sampling_bias,
-)
-from tickle_core.geometry.moments import (
-    assign_blocks,
-    block_moments,
-    covariance_eigenvalues,
-    in_own_span,
-    merge,
-    row_moments,
-)
+from tickle_core.geometry.clouds import Cloud
+from tickle_core.geometry.dimension import LayerVectors, analyse
+from tickle_core.geometry.moments import assign_blocks, covariance_eigenvalues, row_moments
+from tickle_core.geometry.neighbours import distinct
+from tickle_core.geometry.pca import cumulative_shares, fractional_dimension
 
-
-def gaussian(rng, n, spectrum):
-    """Rows with a covariance of the given eigenvalues, in a random orientation."""
-    d = len(spectrum)
-    rotation, _ = np.linalg.qr(rng.standard_normal((d, d)))
-    return rng.standard_normal((n, d)) * np.sqrt(spectrum) @ rotation
-
-
-def in_blocks(rows, blocks, seed=0):
-    return block_moments([(rows, assign_blocks(len(rows), blocks, seed))], blocks)
-
-
-def dimension(spectrum, variance=0.95):
-    return fractional_dimension(cumulative_shares(spectrum), variance)
-
-
-def row_eigenvalues(rows):
-    return covariance_eigenvalues(row_moments(in_own_span(rows)))
-
-
-def reference_eigenvalues(rows):
-    rows = rows.astype(np.float64)
-    return np.linalg.eigvalsh(np.cov(rows - rows[0], rowvar=False))[::-1]
-
-
-def assert_same_eigenvalues(found, expected):
-    np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10 * expected[0])
-
-
-# Eigenvalues
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    n=st.integers(8, 120),
-    d=st.integers(2, 40),
-    chunk=st.integers(1, 50),
-    blocks=st.integers(1, 8),
-    offset=st.sampled_from([0.0, 1e4, -1e4]),
-    dtype=st.sampled_from([np.float16, np.float32, np.float64]),
-    seed=st.integers(0, 2**32 - 1),
-)
-def test_streamed_eigenvalues_are_the_full_ones(n, d, chunk, blocks, offset, dtype, seed):
-    rng = np.random.default_rng(seed)
-    rows = (gaussian(rng, n, 1 / np.arange(1, d + 1)) + offset).astype(dtype)
-    ids = assign_blocks(n, blocks, seed)
-    order = rng.permutation(n)
-    chunks = [(rows[order[i : i + chunk]], ids[order[i : i + chunk]]) for i in range(0, n, chunk)]
-    whole = merge(block_moments(chunks, blocks))
-    assert whole.n == n
-    # A mean near 0 is exact to the rounding of the values that cancel in it.
-    mean, size = rows.astype(np.float64).mean(axis=0), np.abs(rows).max()
-    np.testing.assert_allclose(whole.mean, mean, rtol=1e-12, atol=1e-15 * size)
-    expected = reference_eigenvalues(rows)
-    if expected[0] > 0:
-        assert_same_eigenvalues(covariance_eigenvalues(whole), expected)
-
-
-@pytest.mark.parametrize(("n", "d"), [(300, 40), (40, 300)])
-def test_eigenvalues_are_those_of_scikit_learn(n, d):
-    rows = gaussian(np.random.default_rng(0), n, 1 / np.arange(1, d + 1)) + 7
-    expected = PCA(svd_solver="full").fit(rows).explained_variance_
-    assert_same_eigenvalues(row_eigenvalues(rows), expected)
-    assert_same_eigenvalues(covariance_eigenvalues(row_moments(rows))[: min(n, d)], expected)
-
-
-def test_counts_repeat_whole_parts():
-    rng = np.random.default_rng(0)
-    a, b, c = (rng.standard_normal((n, 6)) + n for n in (5, 9, 20))
-    merged = merge([row_moments(part) for part in (a, b, c)], np.array([2, 0, 1]))
-    expected = row_moments(np.concatenate([a, a, c]))
-    assert merged.n == expected.n
-    np.testing.assert_allclose(merged.mean, expected.mean, rtol=1e-12)
-    np.testing.assert_allclose(merged.scatter, expected.scatter, rtol=1e-12, atol=1e-10)
-
-
-def test_moving_float32_activations_changes_nothing():
-    rng = np.random.default_rng(0)
-    # Multiples of 1/64 survive the move in float32 exactly.
-    rows = np.round(gaussian(rng, 400, 1 / np.arange(1, 33)) * 64).astype(np.float32) / 64
-    moved = rows + np.float32(1e3)
-    assert_same_eigenvalues(row_eigenvalues(moved), row_eigenvalues(rows))
-
-
-@pytest.mark.parametrize(("n", "d"), [(300, 40), (40, 300)])
-def test_coordinates_in_their_own_span_keep_all_distances(n, d):
-    rows = np.random.default_rng(0).standard_normal((n, d)).astype(np.float32) + 7
-    coordinates = in_own_span(rows)
-    assert coordinates.shape == (n, min(n, d))
-    centred = rows.astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
-    np.testing.assert_allclose(coordinates @ coordinates.T, centred @ centred.T, atol=1e-9 * d)
-
-
-# Dimension
-
-
-@given(
-    spectrum=st.lists(st.floats(1e-3, 1e3), min_size=1, max_size=30),
-    variance=st.floats(0.01, 0.99),
-)
-def test_rounded_up_it_is_the_least_number_that_holds_the_share(spectrum, variance):
-    spectrum = np.sort(spectrum)[::-1]
-    found = dimension(spectrum, variance)
-    k = int(np.ceil(found - 1e-9))
-    assert 1 <= k <= len(spectrum)
-    assert spectrum[:k].sum() >= (variance - 1e-6) * spectrum.sum()
-    assert spectrum[: k - 1].sum() < (variance + 1e-6) * spectrum.sum()
-
-
-@pytest.mark.parametrize("scale", [1, 0.1, 1 / 3, 1e-30])
-def test_of_equal_directions_it_is_the_share(scale):
-    assert dimension(np.full(20, scale)) == pytest.approx(19)
-
-
-@pytest.mark.parametrize("value", [0.0, 0.1, 1e4 / 3])
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_constant_data_have_dimension_zero(value, dtype):
-    rows = np.full((70, 5), value, dtype)
-    assert np.array_equal(covariance_eigenvalues(merge(in_blocks(rows, 4))), np.zeros(5))
-    assert dimension(np.zeros(5)) == 0
-    found = estimate(captured(in_blocks(rows, 4), 5), 0.95, 70)
-    assert found == {"value": 0.0, "interval": [0.0, 0.0], "n": 70, "raw": 0.0}
-
-
-@pytest.mark.parametrize("rank", [1, 3, 10])
-def test_planted_subspace(rank):
-    rng = np.random.default_rng(rank)
-    rows = gaussian(rng, 500, np.r_[np.ones(rank), np.zeros(40 - rank)]) + 1e4
-    assert rank - 1 < dimension(row_eigenvalues(rows), 0.99) <= rank
-
-
-def test_few_clusters_span_one_dimension_less_than_their_number():
-    rng = np.random.default_rng(0)
-    centres = 10 * np.linalg.qr(rng.standard_normal((50, 50)))[0][:6]
-    rows = np.repeat(centres, 100, axis=0) + 0.01 * rng.standard_normal((600, 50))
-    assert 4 < dimension(row_eigenvalues(rows), 0.99) <= 5
-
-
-def test_dimension_is_that_of_scikit_dimension():
-    from skdim.id import lPCA  # numba behind it takes seconds to load
-
-    rng = np.random.default_rng(0)
-    for n, d in ((300, 30), (30, 100), (1000, 64)):
-        rows = gaussian(rng, n, np.arange(1, d + 1) ** -0.7)
-        # alphaRatio is the share to retain; left at its default, it is 5 % and not 95 %.
-        theirs = lPCA(ver="ratio", alphaRatio=0.95).fit(rows).dimension_
-        assert np.ceil(dimension(row_eigenvalues(rows))) == theirs
-
-
-def test_order_of_dimensions_and_vectors_does_not_matter():
-    rng = np.random.default_rng(0)
-    rows = gaussian(rng, 200, 1 / np.arange(1, 31))
-    shuffled = rows[rng.permutation(200)][:, rng.permutation(30)]
-    assert_same_eigenvalues(row_eigenvalues(shuffled), row_eigenvalues(rows))
-
-
-# What a Gaussian sample shows
-
-
-@pytest.mark.parametrize(
-    ("power", "n", "expected"),
-    [
-        (0, 50, 45), (0, 500, 309), (0, 1000, 396),
-        (1, 50, 41), (1, 500, 220), (1, 5000, 344),
-        (2, 50, 8), (2, 500, 11),
-    ],
-)  # fmt: skip
-def test_bias_is_what_a_finite_sample_misses(power, n, expected):
-    """Dimension at 95 % of Gaussian samples in 512 dimensions with spectrum 1/i^power."""
-    spectrum = np.arange(1, 513) ** -float(power)
-    bias = sampling_bias(spectrum, n, 0.95, 8, np.random.default_rng(0))
-    low, high = bias["range"]
-    assert bias["draws"] == 8
-    assert dimension(spectrum) + low - 1.5 <= expected <= dimension(spectrum) + high + 1.5
-    assert low <= bias["value"] <= high
-
-
-# Blocks
-
-
-def test_blocks_are_even_and_seeded():
-    ids = assign_blocks(103, 20, 5)
-    assert set(np.bincount(ids)) == {5, 6}
-    assert np.array_equal(ids, assign_blocks(103, 20, 5))
-    assert not np.array_equal(ids, assign_blocks(103, 20, 6))
-
-
-def test_an_empty_block_is_refused():
-    with pytest.raises(TickleError, match="only 3 of 5 blocks.*dimension.blocks"):
-        in_blocks(np.ones((3, 2)), 5)
-
-
-@pytest.mark.parametrize("block", [-1, 2])
-def test_an_unknown_block_is_refused(block):
-    with pytest.raises(ValueError, match="not all in 0 .. 1"):
-        block_moments([(np.ones((3, 2)), np.array([0, 1, block]))], 2)
-
-
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_values_that_are_not_finite_are_refused(value):
-    with pytest.raises(TickleError, match="NaN or infinity"):
-        row_moments(np.array([[1.0, 2.0], [value, 1.0]]))
-
-
-def test_bfloat16_that_was_not_decoded_is_refused():
-    with pytest.raises(ValueError, match="uint16"):
-        row_moments(np.ones((3, 2), np.uint16))
-
-
-def test_a_single_vector_has_no_covariance():
-    with pytest.raises(ValueError, match="at least 2"):
-        row_eigenvalues(np.ones((1, 3)))
-
-
-# The whole analysis
-
-SETTINGS = SimpleNamespace(variance=0.95, blocks=10, draws=10)
+SETTINGS = SimpleNamespace(variance=0.95, blocks=10, draws=10, gaussians=2)
 WIDTH = 24
 
 
 def layer(seed=0, images=(150, 100, 120), positions=9):
-    """Pooled vectors, labels and token chunks; each class varies in 4 dimensions of its own."""
+    """Tokens and labels; each class varies in 4 dimensions of its own."""
     rng = np.random.default_rng(seed)
     basis = np.linalg.qr(rng.standard_normal((WIDTH, WIDTH)))[0]
     labels = np.repeat(np.arange(3), images)
@@ -259,20 +30,21 @@ def layer(seed=0, images=(150, 100, 120), positions=9):
     return tokens, labels
 
 
-def analyse_layer(tokens, labels, seed=0, chunk=50):
-    ids = assign_blocks(len(labels), SETTINGS.blocks, seed)
+def cloud(points):
+    first, near = distinct(points, 64)
+    own = np.flatnonzero(first == np.arange(len(points)))
+    return Cloud(points[own], own, near, len(points) - len(own))
 
-    def vectors(tokens):
-        chunks = (
-            (
-                tokens[i : i + chunk].reshape(-1, WIDTH),
-                np.repeat(ids[i : i + chunk], tokens.shape[1]),
-            )
-            for i in range(0, len(labels), chunk)
-        )
-        return LayerVectors(tokens.mean(axis=1), chunks)
 
-    return analyse(vectors(tokens), labels, vectors(untrained_like(tokens)), SETTINGS, seed)
+def vectors(tokens, seed=0, chunk=50):
+    ids = assign_blocks(len(tokens), SETTINGS.blocks, seed)
+    chunks = (
+        (tokens[i : i + chunk].reshape(-1, WIDTH), np.repeat(ids[i : i + chunk], tokens.shape[1]))
+        for i in range(0, len(tokens), chunk)
+    )
+    pooled = tokens.mean(axis=1)
+    clouds = {"image": cloud(pooled), "token": cloud(tokens[:, 0])}
+    return LayerVectors(pooled, chunks, clouds)
 
 
 def untrained_like(tokens):
@@ -282,21 +54,34 @@ def untrained_like(tokens):
     return np.broadcast_to(images, tokens.shape).astype(np.float32)
 
 
-def analyse_vectors(vectors, labels):
-    tokens = [(vectors, assign_blocks(len(vectors), SETTINGS.blocks, 0))]
-    layers = [LayerVectors(vectors, tokens) for _ in range(2)]
-    return analyse(layers[0], labels, layers[1], SETTINGS, 0)
+def by_class(labels):
+    return {str(label): np.flatnonzero(labels == label) for label in np.unique(labels)}
 
 
-def test_analysis_of_classes_in_subspaces():
-    tokens, labels = layer()
-    found = analyse_layer(tokens, labels)
-    pooled = found.metrics["image"]["global"]
-    token = found.metrics["token"]["global"]
+def analyse_layer(tokens, labels, seed=0, chunk=50, concepts=None):
+    sets = {"class": by_class(labels), "concept": concepts or {}}
+    null = vectors(untrained_like(tokens), seed)
+    return analyse(vectors(tokens, seed, chunk), null, sets, SETTINGS, seed)
+
+
+def of(table, estimator):
+    return table[table["estimator"] == estimator]
+
+
+@pytest.fixture(scope="module")
+def found():
+    return analyse_layer(*layer())
+
+
+def test_analysis_of_classes_in_subspaces(found):
+    tokens, _ = layer()
+    pooled, token = (found.metrics[unit]["global"] for unit in ("image", "token"))
     assert found.metrics["width"] == WIDTH
     assert (pooled["n"], token["n"], token["tokens"]) == (370, 370, 370 * 9)
     for unit, rows in ((pooled, tokens.mean(axis=1)), (token, tokens.reshape(-1, WIDTH))):
-        assert unit["raw"] == pytest.approx(dimension(reference_eigenvalues(rows)), rel=1e-6)
+        spectrum = covariance_eigenvalues(row_moments(rows))
+        expected = fractional_dimension(cumulative_shares(spectrum), 0.95)
+        assert unit["raw"] == pytest.approx(expected, rel=1e-6)
         low, high = unit["interval"]
         assert low <= unit["raw"] <= unit["value"] <= high
         # Three classes of 100 to 150 images, with four equal directions each.
@@ -305,53 +90,112 @@ def test_analysis_of_classes_in_subspaces():
         # The same for the layer that learnt nothing.
         assert unit["null"]["value"] == pytest.approx(4.8, abs=0.1)
         assert unit["null"]["interval"][0] <= unit["null"]["value"] <= unit["null"]["interval"][1]
-
     # Of ten blocks, a quarter is two.
     assert [each["n"] for each in found.metrics["image"]["by_n"]] == [74, 185]
-    assert found.classes["label"].tolist() == [0, 1, 2]
-    assert set(found.classes["n"]) == {100}
-    assert found.classes["value"].between(3.6, 4).all()
-    assert len(found.any_class) == SETTINGS.draws
-    assert found.any_class["value"].min() > 9
 
 
-def test_spectra_are_cumulative_shares_shown_and_held_out():
+def test_around_each_image_there_are_the_dimensions_of_its_class(found):
+    """Four, where the covariance spans twelve, and a Gaussian of it fills them."""
+    image = found.metrics["image"]
+    assert image["participation"]["value"] == pytest.approx(11.7, abs=0.5)
+    assert image["participation"]["null"]["value"] == pytest.approx(5, abs=0.2)
+    for name in ("two_nn", "mle"):
+        each = image[name]
+        assert each["value"] == pytest.approx(4, abs=0.6)
+        assert each["interval"][0] < each["value"] < each["interval"][1]
+        assert each["gaussian"]["value"] > 6.5
+        assert each["half"]["n"] == 185
+        assert not each["at_least"]
+    assert image["copies"] == 0
+    scales = found.scales[(found.scales["unit"] == "image") & (found.scales["of"] == "trained")]
+    assert scales["neighbours"].tolist() == [1, 2, 4, 8, 16]
+    assert scales["radius"].is_monotonic_increasing
+
+
+def test_copies_of_images_do_not_count_twice():
     tokens, labels = layer()
-    spectrum = analyse_layer(tokens, labels).spectrum
-    of_images = spectrum[spectrum["unit"] == "image"]
+    twice = np.repeat(tokens, 2, axis=0)
+    one, two = (
+        analyse_layer(each, of_each).metrics["image"]
+        for each, of_each in ((tokens, labels), (twice, labels.repeat(2)))
+    )
+    assert two["copies"] == len(tokens)
+    assert two["two_nn"]["n"] == one["two_nn"]["n"] == len(tokens)
+    for name in ("two_nn", "mle", "local_pca"):
+        assert two[name]["value"] == pytest.approx(one[name]["value"], rel=1e-6)
+
+
+def test_above_twenty_it_says_at_least():
+    rng = np.random.default_rng(0)
+    wide = rng.standard_normal((600, 2, 60)).astype(np.float32)
+    points = LayerVectors(
+        wide.mean(1),
+        [(wide.reshape(-1, 60), assign_blocks(600, SETTINGS.blocks, 0).repeat(2))],
+        {"image": cloud(wide.mean(1)), "token": cloud(wide[:, 0])},
+    )
+    null = LayerVectors(
+        points.images, [(wide.reshape(-1, 60), assign_blocks(600, 10, 0).repeat(2))], points.clouds
+    )
+    found = analyse(points, null, {"class": {}, "concept": {}}, SETTINGS, 0)
+    assert found.metrics["image"]["two_nn"]["at_least"]
+
+
+def test_sets_have_the_dimension_of_their_classes(found):
+    pca = of(found.sets, "pca")
+    assert pca["name"].tolist() == ["0", "1", "2"]
+    assert set(found.sets["n"]) == {100}
+    assert pca["value"].between(3.6, 4).all()
+    assert of(found.sets, "participation")["value"].between(3.4, 4.2).all()
+    assert of(found.sets, "mle")["value"].between(3.2, 4.5).all()
+    assert (found.sets["low"] <= found.sets["value"]).all()
+    assert found.any_set["draw"].nunique() == SETTINGS.draws
+    assert of(found.any_set, "pca")["value"].min() > 9
+
+
+def test_concepts_are_sets_of_the_same_size():
+    tokens, labels = layer()
+    concepts = {"first two": np.flatnonzero(labels < 2), "few": np.arange(50)}
+    sets = analyse_layer(tokens, labels, concepts=concepts).sets
+    own = sets[sets["kind"] == "concept"]
+    assert set(own["name"]) == {"first two"}
+    assert set(own["n"]) == {100}
+    assert of(own, "pca")["value"].iloc[0] == pytest.approx(7.5, abs=0.4)
+
+
+def test_spectra_are_cumulative_shares_shown_and_held_out(found):
+    tokens, _ = layer()
+    of_images = found.spectrum[found.spectrum["unit"] == "image"]
     assert of_images["components"].tolist() == list(range(1, WIDTH + 1))
-    expected = cumulative_shares(reference_eigenvalues(tokens.mean(axis=1)))
+    expected = cumulative_shares(covariance_eigenvalues(row_moments(tokens.mean(axis=1))))
     np.testing.assert_allclose(of_images["shown"], expected, rtol=1e-6)
     for unit in ("image", "token"):
-        of_unit = spectrum[spectrum["unit"] == unit]
+        of_unit = found.spectrum[found.spectrum["unit"] == unit]
         assert (of_unit["held_out"] <= of_unit["shown"] + 1e-12).all()
         assert of_unit["held_out"].iloc[-1] == pytest.approx(1)
 
 
-def test_classes_drawn_at_random_show_the_dimension_of_any_class():
+def test_classes_drawn_at_random_show_the_dimension_of_any_kind():
     tokens, labels = layer()
-    shuffled = np.random.default_rng(1).permutation(labels)
-    found = analyse_layer(tokens, shuffled)
-    assert found.classes["value"].mean() == pytest.approx(found.any_class["value"].mean(), abs=0.3)
+    found = analyse_layer(tokens, np.random.default_rng(1).permutation(labels))
+    own, drawn = (of(each, "pca")["value"].mean() for each in (found.sets, found.any_set))
+    assert own == pytest.approx(drawn, abs=0.3)
 
 
 def test_classes_of_too_few_images_have_no_value():
-    rng = np.random.default_rng(0)
-    vectors, labels = rng.standard_normal((40, WIDTH)), np.arange(40) % 4
-    found = analyse_vectors(vectors, labels)
-    assert found.classes["value"].isna().all()
-    assert (found.classes["raw"] < 9).all()
-    assert (found.classes["low"] < found.classes["raw"]).all()
-    assert (found.classes["high"] > 20).all()
+    tokens = np.random.default_rng(0).standard_normal((40, 1, WIDTH)).astype(np.float32)
+    sets = of(analyse_layer(tokens, np.arange(40) % 4).sets, "pca")
+    assert sets["value"].isna().all()
+    assert (sets["raw"] < 9).all()
+    assert (sets["low"] < sets["raw"]).all()
+    assert (sets["high"] > 20).all()
 
 
-def test_classes_are_compared_at_the_size_of_the_smallest():
-    vectors = np.random.default_rng(0).standard_normal((310, WIDTH))
-    labels = np.repeat([4, 9], [300, 10])
-    classes = analyse_vectors(vectors, labels).classes
-    assert classes["n"].tolist() == [10, 10]
-    # Ten vectors span nine dimensions; three hundred would show 22.
-    assert (classes["raw"] <= 9).all()
+def test_classes_of_few_images_are_left_out():
+    tokens = np.random.default_rng(0).standard_normal((70, 1, WIDTH)).astype(np.float32)
+    found = analyse_layer(tokens, np.r_[np.zeros(60, int), np.full(9, 3), 7])
+    assert set(found.sets["name"]) == {"0"}
+    none = analyse_layer(tokens, np.arange(70))
+    assert (len(none.sets), len(none.any_set)) == (0, 0)
 
 
 def test_analysis_is_seeded_and_ready_for_json():
@@ -361,7 +205,7 @@ def test_analysis_is_seeded_and_ready_for_json():
     found, again = (analyse_layer(tokens, labels, seed=3) for _ in range(2))
     assert json.loads(json.dumps(found.metrics, allow_nan=False)) == found.metrics
     assert again.metrics == found.metrics
-    for name in ("spectrum", "classes", "any_class"):
+    for name in ("spectrum", "scales", "sets", "any_set"):
         assert getattr(again, name).equals(getattr(found, name))
     # How the tokens are cut into chunks is none of the result's business.
     other = analyse_layer(tokens, labels, seed=3, chunk=7)
@@ -371,21 +215,6 @@ def test_analysis_is_seeded_and_ready_for_json():
     np.testing.assert_allclose(other.spectrum["shown"], found.spectrum["shown"], rtol=1e-12)
 
 
-def test_a_layer_that_never_varies_is_answered():
-    labels = np.arange(40) % 2
-    found = analyse_layer(np.full((40, 4, WIDTH), 0.1, np.float32), labels)
-    for unit in ("image", "token"):
-        each = found.metrics[unit]["global"]
-        assert (each["value"], each["interval"], each["bias"]["value"]) == (0, [0, 0], 0)
-    assert (found.classes["value"] == 0).all()
-    json.dumps(found.metrics, allow_nan=False)
-
-
-def test_classes_of_few_images_are_left_out():
-    vectors = np.random.default_rng(0).standard_normal((40, 3))
-    found = analyse_vectors(vectors, np.r_[np.zeros(30, int), np.full(9, 3), 7])
-    assert found.classes["label"].tolist() == [0]
-    assert found.classes["n"].tolist() == [30]
-    none = analyse_vectors(vectors, np.arange(40))
-    assert (len(none.classes), len(none.any_class)) == (0, 0)
-    assert none.classes.dtypes["label"] == none.classes.dtypes["n"] == np.int64
+def test_a_layer_that_never_varies_is_refused():
+    with pytest.raises(TickleError, match="copies of one another"):
+        cloud(np.full((40, WIDTH), 0.1, np.float32))

@@ -4,13 +4,13 @@ import numpy as np
 import torch
 
 from tickle_core.dictionaries.sae import SparseAutoencoder
+from tickle_core.maximization.ascent import maximize
+from tickle_core.maximization.objectives import Readout, Sources
+from tickle_core.maximization.parametrization import generators, quantize, render, start
 from tickle_core.models.classifier import Classifier
 from tickle_core.models.layers import survey
 from tickle_core.models.tokens import to_tokens
 from tickle_core.params.features import Features
-from tickle_core.maximization.ascent import maximize
-from tickle_core.maximization.objectives import Readout, Sources
-from tickle_core.maximization.parametrization import generators, quantize, render, start
 
 CPU = torch.device("cpu")
 DEFAULT = {

@@ -21,11 +21,11 @@ from tests.maximization.ascending import (
     tokens_and_logits,
 )
 from tickle_core.errors import TickleError
-from tickle_core.models.small_resnet import SmallResNet
 from tickle_core.maximization import penalties
 from tickle_core.maximization.ascent import batches, maximize
 from tickle_core.maximization.objectives import Objective, Readout, Sources
 from tickle_core.maximization.parametrization import Canvas
+from tickle_core.models.small_resnet import SmallResNet
 
 pytestmark = pytest.mark.slow
 

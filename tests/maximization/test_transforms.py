@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from tickle_core.params.features import Features
 from tickle_core.maximization.transforms import GREY, draw, resample, transform
+from tickle_core.params.features import Features
 
 OFF = {"pad": 0.0, "jitter": 0.0, "scale": 0.0, "rotate": 0.0}
 STILL = torch.zeros(1, 2), torch.ones(1), torch.zeros(1)

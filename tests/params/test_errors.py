@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
         ),
         ("sae.layers", {"late": {"latents": 0}}, ["sae.layers.late.latents", "(size of the dict"]),
         ("dataset.folder", 3, ["dataset.folder", "string", "(where its four files lie"]),
-        ("dimension", 3, ["dimension", "3 (PCA intrinsic dimension)"]),
+        ("dimension", 3, ["dimension", "3 (how many dimensions activations take)"]),
         ("model.weight_decay", -1, ["model.weight_decay", "-1 (L2 penalty of the optimiser)"]),
         (
             "probes.strengths",

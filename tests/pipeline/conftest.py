@@ -107,7 +107,20 @@ SMALL = {
         "randomised_images": 4,
         "shown": 2,
     },
-    "dimension": {"blocks": 5, "draws": 3},
+    "neighbours": {"count": 64},
+    "dimension": {"blocks": 5, "draws": 3, "gaussians": 2},
+    "curvature": {"others": [5], "sources": 20, "groups": 4, "draws": 2, "shown": 1},
+    "connectedness": {"pairs": 3, "points": 4, "draws": 2, "shown": 1},
+    "projections": {"images": 60, "neighbours": 5, "draws": 2},
+    "atlas": {
+        "images": 60,
+        "clusters": [2, 4],
+        "resamples": 2,
+        "draws": 2,
+        "steps": 2,
+        "shown": 2,
+    },
+    "fractures": {"points": 40, "neighbours": 6, "draws": 5, "latents": 2, "shown": 1, "images": 2},
     "report": {"latents": 2, "images_per_latent": 3},
 }
 

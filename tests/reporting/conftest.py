@@ -5,14 +5,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.reporting.atlas import made_up as atlas
 from tests.reporting.attribution import made_up as attribution
 from tests.reporting.circuits import made_up as circuits
 from tests.reporting.concepts import made_up as concepts
+from tests.reporting.connectedness import made_up as connectedness
+from tests.reporting.curvature import made_up as curvature
 from tests.reporting.dimension import made_up as dimension
 from tests.reporting.features import made_up as features
 from tests.reporting.flow import made_up as flow
+from tests.reporting.fractures import made_up as fractures
 from tests.reporting.made_up import Made, layer_entry, share, write_images
 from tests.reporting.probes import made_up as probes
+from tests.reporting.projections import made_up as projections
 from tests.reporting.sae import made_up as sae
 from tickle_core.params import reading
 from tickle_core.params.schema import Params
@@ -30,6 +35,11 @@ MADE_UP = {
     "flow": flow.write,
     "attribution": attribution.write,
     "dimension": dimension.write,
+    "curvature": curvature.write,
+    "connectedness": connectedness.write,
+    "projections": projections.write,
+    "atlas": atlas.write,
+    "fractures": fractures.write,
 }
 
 

@@ -15,13 +15,15 @@ from tickle_core.activations.extraction import Target, extract
 from tickle_core.activations.store import open_store
 from tickle_core.datasets import image_set
 from tickle_core.dictionaries.sae import SparseAutoencoder
+from tickle_core.maximization import ascent, parametrization
+from tickle_core.maximization.families import OVER_PATCHES
+from tickle_core.maximization.objectives import Objective, Readout
 from tickle_core.models.classifier import Classifier
 from tickle_core.models.layers import survey
 from tickle_core.models.small_resnet import SmallResNet
 from tickle_core.params.extract import Extract
 from tickle_core.params.features import Features
 from tickle_core.results import write_json
-from tickle_core.maximization import ascent, parametrization
 from tickle_core.visualization import (
     analysis,
     chance,
@@ -32,9 +34,7 @@ from tickle_core.visualization import (
     selection,
     tables,
 )
-from tickle_core.maximization.families import OVER_PATCHES
 from tickle_core.visualization.measuring import Subject
-from tickle_core.maximization.objectives import Objective, Readout
 
 COUNT, CLASSES, LATENTS = 120, 3, 24
 EXTRACT = Extract(train_images=None, test_images=None, batch_size=16, dtype="float16", shard_mib=1)

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from tickle_core.visualization import chance
 from tickle_core.maximization.objectives import Objective
+from tickle_core.visualization import chance
 
 
 def test_each_family_has_as_many_random_units_as_it_has_units():

@@ -7,11 +7,11 @@ import torch
 
 from tickle_core.activations import writer
 from tickle_core.activations.store import open_store
+from tickle_core.maximization.families import SOFTNESS
+from tickle_core.maximization.objectives import Objective, Readout, Sources
 from tickle_core.params import reading
 from tickle_core.params.features import Features
 from tickle_core.visualization import chance, natural, selection
-from tickle_core.maximization.families import SOFTNESS
-from tickle_core.maximization.objectives import Objective, Readout, Sources
 
 COUNT, GRID, D, CLASSES = 90, [3, 4], 6, 4
 LAYER = {"layout": "NTC", "prefix": ["class"], "grid": GRID, "shape": [13, D]}

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from tickle_core import statistics
-from tickle_core.visualization import summary
 from tickle_core.maximization.families import NULLS, OVER_PATCHES
+from tickle_core.visualization import summary
 
 
 def pictures_of(family, **changes):

@@ -109,9 +109,7 @@ def analyse(
     )
 
 
-def _same_images(
-    store: ActivationStore, other: ActivationStore, rows: np.ndarray
-) -> np.ndarray:
+def _same_images(store: ActivationStore, other: ActivationStore, rows: np.ndarray) -> np.ndarray:
     return np.searchsorted(other.image_ids, store.image_ids[rows])
 
 
@@ -154,9 +152,7 @@ def _cells(found: Clusters, labelled: Labelled) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _central(
-    found: Clusters, drawn: Patches, store: ActivationStore, shown: int
-) -> pd.DataFrame:
+def _central(found: Clusters, drawn: Patches, store: ActivationStore, shown: int) -> pd.DataFrame:
     """The patches nearest to each centre, one per image."""
     ids = store.image_ids[store.test_rows]
     tables = []

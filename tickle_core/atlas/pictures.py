@@ -12,6 +12,7 @@ from tickle_core.models import folding
 from tickle_core.models.classifier import Classifier
 from tickle_core.params.features import Features
 
+
 def of_means(
     classifier: Classifier,
     images: ImageSet,

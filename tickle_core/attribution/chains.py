@@ -7,8 +7,9 @@ connect with it has no chain.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import dijkstra
+
+from tickle_core.geometry import geodesics
+from tickle_core.geometry.neighbours import distinct
 
 NEIGHBOURS = 10
 
@@ -32,8 +33,7 @@ class Chains:
 def find(acts: np.ndarray, wanted: np.ndarray) -> Chains:
     """Chains to the wanted anchors.
 
-    Distances are Euclidean, of centred activations in float64; cost and memory grow with the
-    square of n.
+    Distances are Euclidean.
 
     Parameters
     ----------
@@ -43,29 +43,19 @@ def find(acts: np.ndarray, wanted: np.ndarray) -> Chains:
         (m,) numbers of anchors.
     """
     around = acts.astype(np.float64) - acts.mean(0, dtype=np.float64)
-    squares = (around**2).sum(1)
-    first = int(squares.argmin())
-    distances = np.maximum(squares[:, None] + squares - 2 * around @ around.T, 0)
-    np.fill_diagonal(distances, np.inf)
-    count = min(NEIGHBOURS, len(acts) - 1)
-    nearest = np.argpartition(distances, count - 1, axis=1)[:, :count]
-    rows = np.repeat(np.arange(len(acts)), count)
-    columns = nearest.ravel()
-    # What was cancelled in the difference of squares is computed again; a copy of an image is
-    # some way off, since the graph takes a length of zero for no edge.
-    lengths = np.linalg.norm(around[rows] - around[columns], axis=1)
-    lengths = np.maximum(lengths, 1e-9 * squares.max() ** 0.5)
-    graph = coo_array((lengths, (rows, columns)), shape=distances.shape).tocsr()
-    _, before = dijkstra(graph, directed=False, indices=first, return_predecessors=True)
+    first = int((around**2).sum(1).argmin())
+    found, near = distinct(acts, NEIGHBOURS)
+    # A copy of an image stands for it: the graph is of those that are none.
+    kept = np.flatnonzero(found == np.arange(len(acts)))
+    edges = geodesics.graph(near, NEIGHBOURS)
+    start = int(np.searchsorted(kept, found[first]))
     stations = []
     reached = np.zeros(len(wanted), bool)
     for place, anchor in enumerate(wanted.tolist()):
-        chain = [anchor]
-        while before[chain[-1]] >= 0:
-            chain.append(int(before[chain[-1]]))
-        reached[place] = chain[-1] == first and len(chain) > 1
+        path = geodesics.path(edges, start, int(np.searchsorted(kept, found[anchor])))
+        reached[place] = len(path) > 1
         if reached[place]:
-            stations.append(chain[::-1])
+            stations.append([*kept[path[:-1]].tolist(), anchor])
     return Chains(reached, stations)
 
 

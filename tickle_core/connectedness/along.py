@@ -1,11 +1,11 @@
 """What is found along one way: whether it stays in the class of its nearer end, and how near the
-data."""
+data.
+"""
 
 from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy.spatial.distance import cdist
-
 
 ROUNDING = 1e-4  # activations are float32, and stored in half precision
 

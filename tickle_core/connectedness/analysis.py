@@ -1,4 +1,4 @@
-"""Whether the images of a class hang together in a layer: ways between them, and what they cross."""
+"""Whether the images of a class hang together in a layer: what ways between them cross."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,8 @@
 """Pairs of images that the network takes for the same class, and pairs that it does not.
 
 The classes are those that the network predicts, of any network on any images. No image is in two
-pairs of a kind, so that pairs are independent of each other. Both kinds are made of the same images.
+pairs of a kind, so that pairs are independent of each other. Both kinds are made of the same
+images.
 """
 
 from dataclasses import dataclass

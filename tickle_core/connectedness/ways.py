@@ -31,7 +31,9 @@ def sphere(ends: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
     """The same on the great circle of the directions of whole maps."""
     flat, at = ends.flatten(1).double(), at.to(ends).double()
     norms = flat.norm(dim=1)
-    units = flat / torch.where(norms > 0, norms, 1)[:, None]
+    if not norms.all():
+        return straight(ends, at)
+    units = flat / norms[:, None]
     angle = torch.arccos((units[0] @ units[1]).clamp(-1, 1))
     if angle.sin() < 1e-6:  # alike, or opposite: there is no one circle
         return straight(ends, at)

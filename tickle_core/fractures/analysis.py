@@ -53,7 +53,9 @@ def analyse(units: Sequence[Unit], settings: Fractures, seed: int) -> Analysed:
         found, flat = [], []
         for unit in progress(enough, "splitting", "unit"):
             found.append(split(unit.points, settings.neighbours, settings.draws, rng))
-            flat.append(split(_gaussian(unit, null_rng), settings.neighbours, settings.draws, null_rng))
+            flat.append(
+                split(_gaussian(unit, null_rng), settings.neighbours, settings.draws, null_rng)
+            )
     table, null = _table(enough, found), _table(enough, flat)
     metrics = {
         kind: _of_kind(table[table["kind"] == kind], null[null["kind"] == kind]) for kind in KINDS

@@ -79,9 +79,9 @@ def split(points: np.ndarray, neighbours: int, draws: int, rng: np.random.Genera
 
 
 def lower_p(observed: float, draws: np.ndarray) -> float:
-    """How likely a draw is no larger than `observed`: by Student's t, or by counting if that is more.
+    """How likely a draw is no larger than `observed`: by Student's t, or by counting.
 
-    As `statistics.single_case`, to one side.
+    The larger of the two, as in `statistics.single_case`, but to one side.
     """
     n, spread = len(draws), draws.std(ddof=1)
     counted = float((draws <= observed).mean())

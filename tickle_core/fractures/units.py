@@ -86,13 +86,13 @@ def of_latents(
             peak, place = strongest(sae.codes(tokens.flatten(0, 1)), len(tokens))
             peaks.append(peak[:, latents].cpu().numpy())
             places.append(place[:, latents].cpu().numpy())
-    peak, place = np.concatenate(peaks), np.concatenate(places)
+    most_active, position = np.concatenate(peaks), np.concatenate(places)
     found = []
     for column, latent in enumerate(latents):
-        order = np.argsort(-peak[:, column], kind="stable")[:most]
-        chosen = np.sort(order[peak[order, column] > 0])
+        order = np.argsort(-most_active[:, column], kind="stable")[:most]
+        chosen = np.sort(order[most_active[order, column] > 0])
         if len(chosen):
-            points = _tokens(store, rows[chosen], place[chosen, column])
+            points = _tokens(store, rows[chosen], position[chosen, column])
             found.append(_without_copies("latent", str(latent), points, chosen))
     return found
 

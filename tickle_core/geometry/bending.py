@@ -66,7 +66,7 @@ def of_sample(points: np.ndarray, count: int, sources: np.ndarray) -> Bending:
     return bending(points, geodesics.graph(nearest(points, count), count), sources)
 
 
-def corrected(kappa: float | np.ndarray, flat: float) -> float | np.ndarray:
+def corrected(kappa: float, flat: float) -> float:
     """kappa* of an observed kappa and that of flat points."""
     return (1 + kappa) / (1 + flat) - 1
 
@@ -74,7 +74,7 @@ def corrected(kappa: float | np.ndarray, flat: float) -> float | np.ndarray:
 def without_groups(
     points: np.ndarray, neighbours: Neighbours, groups: np.ndarray, count: int, sources: np.ndarray
 ) -> np.ndarray:
-    """kappa without each group of points (groups,), from the sources that are left.
+    """Kappa without each group of points (groups,), from the sources that are left.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tickle_core import statistics
 from tickle_core.geometry import bending, geodesics, intrinsic, jackknife, nulls
-from tickle_core.geometry.bending import Bending, corrected
+from tickle_core.geometry.bending import corrected
 from tickle_core.geometry.clouds import Cloud
 from tickle_core.geometry.neighbours import Neighbours, distinct, nearest
 

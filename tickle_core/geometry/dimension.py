@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from tickle_core.geometry import intrinsic, jackknife, pca
 from tickle_core.geometry.captured import Captured, captured
 from tickle_core.geometry.clouds import Cloud, Unit
+from tickle_core.geometry.local import local_dimensions
 from tickle_core.geometry.moments import (
     Moments,
     assign_blocks,
@@ -25,7 +26,6 @@ from tickle_core.geometry.moments import (
     in_own_span,
     merge,
 )
-from tickle_core.geometry.local import local_dimensions
 from tickle_core.geometry.neighbours import distinct
 from tickle_core.geometry.participation import participation
 

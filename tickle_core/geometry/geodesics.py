@@ -8,7 +8,8 @@ L * n numbers.
 
 References
 ----------
-.. [1] Alamgir, von Luxburg (2012). Shortest path distance in random k-nearest neighbor graphs. ICML.
+.. [1] Alamgir, von Luxburg (2012). Shortest path distance in random k-nearest neighbor graphs.
+   ICML.
 """
 
 import numpy as np

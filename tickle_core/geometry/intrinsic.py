@@ -19,7 +19,8 @@ References
 .. [1] Facco, d'Errico, Rodriguez, Laio (2017). Estimating the intrinsic dimension of datasets by a
    minimal neighborhood information. Scientific Reports 7.
 .. [2] Levina, Bickel (2004). Maximum likelihood estimation of intrinsic dimension. NIPS 17.
-.. [3] MacKay, Ghahramani (2005). Comments on "Maximum likelihood estimation of intrinsic dimension".
+.. [3] MacKay, Ghahramani (2005). Comments on "Maximum likelihood estimation of intrinsic
+   dimension".
 .. [4] Denti, Doimo, Laio, Mira (2022). The generalized ratios intrinsic dimension estimator.
    Scientific Reports 12.
 """
@@ -68,6 +69,8 @@ def gride(distances: np.ndarray, nearer: int) -> float:
         powers = np.where(logs > 0, powers, 1 / dimension)
         return float(free / dimension + (nearer - 1) * powers.sum() - (2 * nearer - 1) * logs.sum())
 
+    if slope(BRACKET[1]) > 0:  # nothing but ties, as on a grid
+        return float("nan")
     return float(brentq(slope, *BRACKET, xtol=1e-10, rtol=1e-12))
 
 

@@ -5,10 +5,10 @@ in float32, as most engines take them, nearly all ratios of distances come out w
 of 10 and a spread of 0.1 in 512 dimensions, 97 % of the nearest neighbours). The distances that are
 kept are computed once more from differences. An offset of all points changes nothing.
 
-Cost: n**2 * d multiplications; 50,000 points of 128 dimensions take some 15 s on two cores, so up to
-some 200,000 an approximate engine gains little. Where there are more, one that returns candidates
-(pynndescent, faiss) may stand in for `_candidates`; what it misses lengthens every path, so its
-recall has to be measured against this one on a sample. Memory: the points and a block besides.
+Cost: n**2 * d multiplications; 50,000 points of 128 dimensions take some 15 s on two cores, so up
+to some 200,000 an approximate engine gains little. Where there are more, one that returns
+candidates (pynndescent, faiss) may stand in for `_candidates`; what it misses lengthens every path,
+so its recall has to be measured against this one on a sample. Memory: the points and a block.
 """
 
 from dataclasses import dataclass
@@ -104,6 +104,10 @@ def distinct(points: np.ndarray, count: int) -> tuple[np.ndarray, Neighbours]:
     groups = connected_components(coo_array(edges, shape=(len(points),) * 2), directed=False)[1]
     first = np.unique(groups, return_index=True)[1][groups]
     own = first == np.arange(len(points))
+    if own.sum() < 2:
+        raise TickleError(
+            f"all of {len(points)} vectors are copies of one another: nothing is told apart here"
+        )
     return first, found if own.all() else nearest(points[own], count)
 
 

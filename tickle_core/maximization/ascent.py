@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from tickle_core.models.classifier import Classifier
-from tickle_core.models.split import unwrap
-from tickle_core.models.tokens import to_tokens
-from tickle_core.params.features import Features
-from tickle_core.progress import progress
 from tickle_core.maximization import penalties
 from tickle_core.maximization.families import OF_LOGITS
 from tickle_core.maximization.objectives import Objective, Readout
 from tickle_core.maximization.parametrization import Canvas, generators, quantize, render, start
 from tickle_core.maximization.transforms import draw, transform
+from tickle_core.models.classifier import Classifier
+from tickle_core.models.split import unwrap
+from tickle_core.models.tokens import to_tokens
+from tickle_core.params.features import Features
+from tickle_core.progress import progress
 
 DOUBLINGS = 9  # of a start's contrast: black and white, by then
 

@@ -39,6 +39,27 @@ def _sizes(params: Params) -> Iterator[str]:
             f"dimension.blocks is {params.dimension.blocks}, but there are only "
             f"{params.extract.test_images} images to deal among them (extract.test_images)"
         )
+    most = max(params.curvature.neighbours, *params.curvature.others)
+    if most > params.neighbours.count:
+        yield (
+            f"curvature asks for {most} neighbours, but neighbours.count keeps only "
+            f"{params.neighbours.count}"
+        )
+    if params.connectedness.neighbours > params.neighbours.count:
+        yield (
+            f"connectedness.neighbours is {params.connectedness.neighbours}, but neighbours.count "
+            f"keeps only {params.neighbours.count}"
+        )
+    if 3 * params.projections.neighbours >= 2 * params.projections.images:
+        yield (
+            f"projections.neighbours is {params.projections.neighbours}, too many among "
+            f"{params.projections.images} images (projections.images)"
+        )
+    if params.fractures.neighbours * 4 > params.fractures.points:
+        yield (
+            f"fractures.neighbours is {params.fractures.neighbours}, too many among "
+            f"{params.fractures.points} points (fractures.points)"
+        )
     if params.attribution.anchors < params.attribution.images:
         yield (
             f"attribution.images is {params.attribution.images}, but they are drawn from only "

@@ -25,9 +25,9 @@ class Analysed:
     Attributes
     ----------
     metrics
-        JSON-ready: by method `trustworthiness` and `continuity`, means over images, their null those
-        of random planes; `beyond`, by how much the first exceeds that of principal components,
-        paired by image.
+        JSON-ready: by method `trustworthiness` and `continuity`, means over images, their null
+        those of random planes; `beyond`, by how much the first exceeds that of principal
+        components, paired by image.
     maps
         One row per image and method: `point`, `method`, `x`, `y`.
     """

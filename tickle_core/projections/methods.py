@@ -3,9 +3,8 @@
 pca          the two directions of largest variance
 ica          of ten independent components of the ten directions of largest variance, the two
              farthest from Gaussian: two alone would be the same plane, turned
-kernel_pca   principal components behind a Gaussian kernel as wide as the median distance, by as many
-             landmarks as it has dimensions (Nystroem): the full kernel would grow with the square
-             of the points
+kernel_pca   principal components behind a Gaussian kernel as wide as the median distance, by
+             landmarks (Nystroem): the full kernel would grow with the square of the points
 tsne         t-SNE (Barnes-Hut)
 umap         UMAP, on neighbours that are exact
 
@@ -95,7 +94,9 @@ def umap(points: np.ndarray, seed: int) -> np.ndarray:
         random_state=seed,
         n_jobs=1,
     )
-    return engine.fit_transform(points)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "precomputed_knn")  # nothing new is to be mapped
+        return engine.fit_transform(points)
 
 
 def _start(points: np.ndarray) -> np.ndarray:

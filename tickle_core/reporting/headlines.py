@@ -4,9 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from tickle_core.errors import TickleError
+from tickle_core.reporting.atlas import headlines as atlas
 from tickle_core.reporting.attribution import headlines as attribution
 from tickle_core.reporting.circuits import headlines as circuits
 from tickle_core.reporting.concepts import headlines as concepts
+from tickle_core.reporting.connectedness import headlines as connectedness
+from tickle_core.reporting.curvature import headlines as curvature
 from tickle_core.reporting.dimension import headlines as dimension
 from tickle_core.reporting.kit.headline import Headline
 from tickle_core.reporting.model import headlines as model
@@ -23,6 +26,9 @@ HEADLINES: dict[str, tuple[Headline, ...]] = {
     "circuits": circuits.HEADLINES,
     "concepts": concepts.HEADLINES,
     "attribution": attribution.HEADLINES,
+    "curvature": curvature.HEADLINES,
+    "connectedness": connectedness.HEADLINES,
+    "atlas": atlas.HEADLINES,
 }
 
 

@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from tickle_core.maximization import ascent
+from tickle_core.maximization.colors import color_root
+from tickle_core.maximization.objectives import Readout
+from tickle_core.maximization.parametrization import Canvas
 from tickle_core.models import folding
-from tickle_core.models.classifier import Classifier
 from tickle_core.params.features import Features
 from tickle_core.progress import progress
-from tickle_core.maximization import ascent
 from tickle_core.visualization import (
     chance,
     finished,
@@ -24,13 +26,11 @@ from tickle_core.visualization import (
     summary,
     tables,
 )
-from tickle_core.maximization.colors import color_root
 from tickle_core.visualization.excitation import Pooled, natural_excitations
 from tickle_core.visualization.measuring import Measured, Subject
 from tickle_core.visualization.natural import Natural
-from tickle_core.maximization.objectives import Readout
-from tickle_core.maximization.parametrization import Canvas
 from tickle_core.visualization.roads import Roads
+
 
 @dataclass(frozen=True)
 class Visualization:

@@ -10,10 +10,10 @@ import torch
 from tickle_core.activations.store import ActivationStore
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.dictionaries.sae import SparseAutoencoder
-from tickle_core.models.classifier import Classifier
 from tickle_core.maximization import penalties
-from tickle_core.visualization.excitation import Pooled, excite
 from tickle_core.maximization.objectives import Readout
+from tickle_core.models.classifier import Classifier
+from tickle_core.visualization.excitation import Pooled, excite
 from tickle_core.visualization.random_phase import random_phase
 
 

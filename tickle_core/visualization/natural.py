@@ -8,8 +8,8 @@ import torch
 
 from tickle_core import arrays
 from tickle_core.activations.store import ActivationStore
-from tickle_core.progress import progress
 from tickle_core.maximization.objectives import Readout
+from tickle_core.progress import progress
 
 BLOCK_TOKENS = 2**15  # at once: each takes a number per objective
 SAMPLE = 4096  # images that median and 99 % point are of, where there are more

@@ -5,8 +5,8 @@ import pandas as pd
 
 from tickle_core.activations.store import ActivationStore
 from tickle_core.dictionaries import limits
-from tickle_core.params.features import Features
 from tickle_core.maximization.objectives import Objective
+from tickle_core.params.features import Features
 
 
 def select(store: ActivationStore, latents: pd.DataFrame, section: Features) -> list[Objective]:

@@ -10,8 +10,8 @@ import pandas as pd
 from scipy.special import bdtr
 
 from tickle_core import statistics
-from tickle_core.visualization import natural, roads
 from tickle_core.maximization.families import NULLS, OVER_PATCHES
+from tickle_core.visualization import natural, roads
 
 # What units are held against random units in.
 AGAINST_RANDOM = (

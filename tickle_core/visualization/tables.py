@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from tickle_core.maximization.objectives import Objective
 from tickle_core.visualization import roads
 from tickle_core.visualization.measuring import Measured, Noise
 from tickle_core.visualization.natural import Extremes, Natural
-from tickle_core.maximization.objectives import Objective
 from tickle_core.visualization.roads import Roads
 
 

@@ -1,4 +1,4 @@
-"""The section on PCA dimension: corrections, open values, many layers and classes."""
+"""The section on dimension: corrections, open values, lower bounds, many layers and sets."""
 
 import numpy as np
 import pandas as pd
@@ -42,11 +42,33 @@ def test_a_dimension_that_cannot_be_told_is_an_interval_with_a_hollow_middle(
     assert "hollow point is the middle of an interval" in html
 
 
-def test_of_many_classes_the_extremes_are_drawn():
-    classes = pd.DataFrame({"label": range(100), "raw": np.arange(100.0)})
-    shown = figures._extreme_classes(classes.sample(frac=1, random_state=0))
-    assert shown == [*range(15), *range(85, 100)]
-    assert figures._extreme_classes(classes[:30]) == list(range(30))
+def test_of_many_sets_the_extremes_are_drawn():
+    names = [str(n) for n in range(100)]
+    sets = pd.DataFrame({"kind": "class", "name": names, "raw": np.arange(100.0), "value": 1.0})
+    shown = figures._extremes(sets.sample(frac=1, random_state=0))
+    assert [name for _, name in shown] == [*names[:15], *names[85:]]
+    assert figures._extremes(sets[:30]) == [("class", name) for name in names[:30]]
+
+
+def test_what_is_a_lower_bound_says_so(make_project, tmp_path):
+    project = make_project(layers=("only",), dimension={"at_least": True})
+    texts = tables.local_table(read(project.read()).metrics).texts()
+    assert texts[0][3][0] == "≥\N{THIN SPACE}3.1"
+    html = project.write(tmp_path)["index.html"].decode()
+    assert "they fill ≥\N{THIN SPACE}3.1 [2.8, 3.4]" in html
+
+
+def test_without_large_classes_there_are_no_sets(make_project, tmp_path):
+    project = make_project(dimension={"large_classes": False})
+    html = project.write(tmp_path)["index.html"].decode()
+    assert "No class has 10 held-out images" in html
+    assert "dimension_sets_pca" not in section(project.read()).figures
+
+
+def test_concepts_are_named_escaped(make_project, tmp_path):
+    files = make_project().write(tmp_path)
+    assert b"fluffy <b>" in files["tables/dimension_sets.csv"]
+    assert b"fluffy <b>" not in files["index.html"]
 
 
 def test_thirty_layers_fit_into_every_figure(make_project):
@@ -59,7 +81,9 @@ def test_thirty_layers_fit_into_every_figure(make_project):
     with fixed_style():
         for figure in (
             figures.layer_figure(layers),
-            figures.class_figure(thirty(found.classes), thirty(found.any_class), ("cat", "dog")),
+            figures.set_figure(thirty(found.sets), thirty(found.any_set), "pca"),
+            figures.local_figure(layers),
+            figures.scale_figure(thirty(found.scales)),
             figures.spectrum_figure(layers, thirty(found.spectra), 0.95),
         ):
             figure.draw_without_rendering()

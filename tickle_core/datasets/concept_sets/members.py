@@ -81,7 +81,9 @@ def gather(
 
 
 def among(concepts: dict[str, Concept], images: ImageSet, ids: np.ndarray) -> dict[str, np.ndarray]:
-    """Places of each concept's images among some of the image set; none of what is drawn or brought.
+    """Places of each concept's images among some of the image set's.
+
+    Concepts that are drawn, or in folders of the user's, have none and are left out.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What PCA dimension left, of all layers."""
+"""What the dimension stages left, of all layers."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +14,9 @@ class Found:
 
     metrics: dict[str, Any]
     spectra: dict[str, pd.DataFrame]
-    classes: dict[str, pd.DataFrame]
-    any_class: dict[str, pd.DataFrame]
+    scales: dict[str, pd.DataFrame]
+    sets: dict[str, pd.DataFrame]
+    any_set: dict[str, pd.DataFrame]
 
 
 def read(context: Context) -> Found:
@@ -23,6 +24,7 @@ def read(context: Context) -> Found:
     return Found(
         context.read_metrics("dimension"),
         context.read_tables("dimension", "spectrum"),
-        context.read_tables("dimension", "classes"),
-        context.read_tables("dimension", "any_class"),
+        context.read_tables("dimension", "scales"),
+        context.read_tables("dimension", "sets"),
+        context.read_tables("dimension", "any_set"),
     )

@@ -1,4 +1,4 @@
-"""The section on PCA dimension."""
+"""The section on dimension."""
 
 from typing import Any
 
@@ -12,18 +12,23 @@ from tickle_core.reporting.kit.tables import estimate, number, percent
 
 
 def section(context: Context) -> Section:
-    """How many directions each layer uses, for images, tokens and single classes."""
-    found, names = read(context), context.class_names
-    layers, classes = found.metrics, found.classes
+    """How many directions each layer uses, in all and around each image; classes and concepts."""
+    found = read(context)
+    layers = found.metrics
     headline = layers[context.headline_layer]
     variance = context.params.dimension.variance
-    of_headline = classes[context.headline_layer]
+    of_headline = found.sets[context.headline_layer]
     drawn = {
         "dimension_spectrum": figures.spectrum_figure(layers, found.spectra, variance),
         "dimension_layers": figures.layer_figure(layers),
+        "dimension_local": figures.local_figure(layers),
+        "dimension_scales": figures.scale_figure(found.scales),
     }
     if len(of_headline):
-        drawn["dimension_classes"] = figures.class_figure(classes, found.any_class, names)
+        for estimator in ("pca", "two_nn"):
+            drawn[f"dimension_sets_{estimator}"] = figures.set_figure(
+                found.sets, found.any_set, estimator
+            )
     return Section(
         name="dimension",
         title="Dimension",
@@ -32,17 +37,18 @@ def section(context: Context) -> Section:
         figures=drawn,
         tables={
             "dimension": tables.layer_table(layers),
-            "dimension_classes": tables.class_table(classes, found.any_class, names),
+            "dimension_local": tables.local_table(layers),
+            "dimension_sets": tables.set_table(found.sets, found.any_set),
         },
         curves={"dimension_spectrum": spectrum_curves(found.spectra)},
         facts={
             "headline": headline,
             "variance": variance,
-            "classes": len(of_headline),
-            "class_images": int(of_headline["n"].max()) if len(of_headline) else 0,
-            "classes_shown": min(figures.MOST_CLASSES, len(of_headline)),
-            "least_class_images": headline["image"]["least_class_images"],
-            "class_layers_shown": min(figures.MOST_CLASS_PANELS, len(layers)),
+            "sets": of_headline[["kind", "name"]].drop_duplicates().shape[0],
+            "set_images": int(of_headline["n"].max()) if len(of_headline) else 0,
+            "sets_shown": figures.MOST_SETS,
+            "least_images": headline["image"]["least_images"],
+            "set_layers_shown": min(figures.MOST_SET_PANELS, len(layers)),
             "any_open": any(
                 layer[unit]["global"]["value"] is None
                 for layer in layers.values()
@@ -59,10 +65,11 @@ def spectrum_curves(spectra: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def _summary(headline: dict[str, Any], variance: float) -> str:
-    found = headline["image"]["global"]
+    found, local = headline["image"]["global"], headline["image"]["two_nn"]
     if found["value"] is None:
         return ""
     return (
         f"Of its {number(headline['width'])} dimensions, {estimate(found, 1)} principal components "
-        f"hold {percent(variance, 0)} of the variance between images."
+        f"hold {percent(variance, 0)} of the variance between images; around each image, they fill "
+        f"{estimate(local, 1)}."
     )

@@ -7,11 +7,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from tickle_core.maximization.families import NULLS
 from tickle_core.reporting.features.gallery import FAMILIES, relative
 from tickle_core.reporting.kit import plots
 from tickle_core.reporting.kit.plots import Series
 from tickle_core.reporting.kit.style import CONTROL, MEASURED, NULL, short
-from tickle_core.maximization.families import NULLS
 
 MOST_DOTS = 60  # of a family in a layer
 FAR = 10  # times the best natural image: beyond it the axis is logarithmic

@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from tickle_core.maximization.families import NULLS, OF_LOGITS, SOFTNESS
 from tickle_core.reporting.context import Context
 from tickle_core.reporting.features import figures
 from tickle_core.reporting.features.found import read
@@ -11,7 +12,6 @@ from tickle_core.reporting.features.gallery import FAMILIES, gallery
 from tickle_core.reporting.features.tables import layer_table
 from tickle_core.reporting.kit.section import LatentPictures, Section
 from tickle_core.reporting.kit.tables import number, percent
-from tickle_core.maximization.families import NULLS, OF_LOGITS, SOFTNESS
 
 
 def section(context: Context) -> Section:

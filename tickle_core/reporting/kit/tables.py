@@ -1,7 +1,8 @@
 """Tables: one description, written as CSV and LaTeX, shown on the page; and numbers in words.
 
 A number may be an estimate as metrics have it: `value`, `interval` and, where either is None or
-there is no null, `why`. What draws of a null came to has a `range` in place of an interval.
+there is no null, `why`. What draws of a null came to has a `range` in place of an interval. Where
+`at_least` is true, the number is a lower bound.
 """
 
 import csv
@@ -13,6 +14,7 @@ from typing import Any
 
 MINUS = "\N{MINUS SIGN}"
 NOTHING = "\N{EN DASH}"
+AT_LEAST = "\N{GREATER-THAN OR EQUAL TO}\N{THIN SPACE}"
 LINEAR_TAIL = (
     "Behind layers with a linear tail the network is linear: every screen is exact there and "
     "effects add up, whatever the network has learned."
@@ -35,6 +37,8 @@ LATEX_ESCAPES = str.maketrans(
         "|": r"\textbar{}",
         MINUS: "$-$",
         NOTHING: "--",
+        "\N{GREATER-THAN OR EQUAL TO}": r"$\geq$",
+        "\N{THIN SPACE}": r"\,",
         "\n": " ",
     }
 )
@@ -105,6 +109,18 @@ def flag_linear_tails(table: Table, aliases: Collection[str]) -> Table:
 def known(value: Any) -> float | None:
     """A number of a data frame, which has NaN where there is none."""
     return None if value is None or math.isnan(value) else float(value)
+
+
+def estimate_of(row: Any, name: str = "value", why: str = "too few images") -> dict[str, Any]:
+    """An estimate out of a row of a table: `value`, `low`, `high`, or by another name.
+
+    Where it is not called value, its ends are `<name>_low` and `<name>_high`.
+    """
+    ends = ("low", "high") if name == "value" else (f"{name}_low", f"{name}_high")
+    value, low, high = (known(getattr(row, key)) for key in (name, *ends))
+    if low is None or high is None:
+        return {"value": value, "interval": None, "why": why}
+    return {"value": value, "interval": [low, high]}
 
 
 def number(value: float | None, digits: int = 0) -> str:
@@ -198,10 +214,13 @@ def _phrase(found: Any, write: Callable[[Any], str]) -> str:
 def _texts(found: Any, write: Callable[[Any], str]) -> tuple[str, str]:
     """A number and what it may have been, as people read them."""
     value, ends, why = _parts(found)
+    bound = AT_LEAST if isinstance(found, dict) and found.get("at_least") else ""
     if value is None or ends is None:
-        return write(value), why
+        return bound + write(value), why
     low, high = (write(end) for end in ends)
-    return write(value), f"[{low}, {high}]" if found.get("interval") else f"({low} to {high})"
+    return bound + write(value), f"[{low}, {high}]" if found.get(
+        "interval"
+    ) else f"({low} to {high})"
 
 
 def _parts(found: Any) -> tuple[Any, Any, str]:
