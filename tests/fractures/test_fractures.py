@@ -9,7 +9,7 @@ from tickle_core.fractures import analysis, cuts, splitting
 from tickle_core.fractures.units import Unit, of_images
 from tickle_core.params.fractures import Fractures
 
-SETTINGS = Fractures(points=100, neighbours=10, draws=20, latents=4, shown=2, images=3)
+SETTINGS = Fractures(points=100, neighbours=10, draws=12, latents=4, shown=2, images=3)
 N = 100
 
 
@@ -31,7 +31,7 @@ def orbit(rng):
 
 
 def is_split(points, rng):
-    found = splitting.split(points, 10, 20, rng)
+    found = splitting.split(points, 10, 12, rng)
     return found.p < 0.05 and found.narrowness <= splitting.NARROW
 
 
@@ -45,7 +45,7 @@ def test_what_is_one_is_left_whole(draw, trials):
 @pytest.mark.slow
 def test_either_test_keeps_its_level_on_gaussians():
     rng = np.random.default_rng(1)
-    runs = [splitting.split(gaussian(rng), 10, 20, rng) for _ in range(200)]
+    runs = [splitting.split(gaussian(rng), 10, 12, rng) for _ in range(200)]
     for name in ("p_cut", "p_dip"):
         # Of 200 runs at 5 %, 16 or fewer with probability 0.98.
         assert sum(getattr(run, name) < 0.05 for run in runs) <= 16, name
