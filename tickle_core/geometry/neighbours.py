@@ -5,7 +5,7 @@ in float32, as most engines take them, nearly all ratios of distances come out w
 of 10 and a spread of 0.1 in 512 dimensions, 97 % of the nearest neighbours). The distances that are
 kept are computed once more from differences. An offset of all points changes nothing.
 
-Cost: n**2 * d multiplications; 50,000 points of 128 dimensions take some 15 s on two cores, so up
+Cost: n**2 * d multiplications; 50,000 points of 128 dimensions take some 8 s on two cores, so up
 to some 200,000 an approximate engine gains little. Where there are more, one that returns
 candidates (pynndescent, faiss) may stand in for `_candidates`; what it misses lengthens every path,
 so its recall has to be measured against this one on a sample. Memory: the points and a block.
