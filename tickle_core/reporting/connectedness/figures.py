@@ -57,7 +57,7 @@ def profile_figure(points: pd.DataFrame) -> Figure:
                 own["at"], own["loss_low"], own["loss_high"], color=color, alpha=0.2, lw=0
             )
         axes.set_title(words)
-        axes.set_ylim(bottom=0)
+    panels[0].set_ylim(bottom=0)  # of all of them, once everything is drawn
     figure.supxlabel("share of the way", size=9)
     figure.supylabel("loss of the nearer end's class, nats", size=9)
     plots.legend_above(figure, [panels[0]])

@@ -105,8 +105,8 @@ def scale_figure(scales: dict[str, pd.DataFrame]) -> Figure:
             )
         axes.set_xscale("log", base=2)
         axes.xaxis.set_major_formatter(plots.plain_number)
-        axes.set_ylim(bottom=0)
         axes.set_title(short(alias))
+    panels[0].set_ylim(bottom=0)  # of all of them, once everything is drawn
     panels[0].set_ylabel("dimension")
     figure.supxlabel("neighbours", size=9)
     plots.legend_above(figure, [panels[0]])

@@ -23,6 +23,7 @@ class Shown:
     conductance: float
     flat: float
     p: float
+    narrowness: float
     parts: list[list[tuple[int, str]]]
 
 
@@ -69,6 +70,7 @@ def gallery(context: Context, units: pd.DataFrame, fragments: pd.DataFrame) -> l
                 float(unit.conductance),
                 float(unit.flat),
                 float(unit.p),
+                float(unit.narrowness),
                 parts,
             )
         )
