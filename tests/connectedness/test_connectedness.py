@@ -31,7 +31,7 @@ EXTRACT = Extract(train_images=None, test_images=None, batch_size=32, dtype="flo
 
 def test_no_image_is_in_two_pairs_of_a_kind():
     predicted = np.random.default_rng(0).integers(0, 4, 200)
-    found = draw(predicted, 3, 7, 0)
+    found = draw(predicted, 3, 21, 0)
     assert len(found["within"]) == len(found["between"]) == 21
     for kind, pairs in found.items():
         assert len(np.unique(pairs.ends)) == pairs.ends.size
@@ -42,9 +42,9 @@ def test_no_image_is_in_two_pairs_of_a_kind():
 
 def test_where_a_class_has_few_others_give_more():
     predicted = np.repeat([0, 1, 2], [100, 40, 4])
-    found = draw(predicted, 3, 10, 0)
+    found = draw(predicted, 3, 30, 0)
     assert np.bincount(found["within"].classes[:, 0]).tolist() == [14, 14, 2]
-    lonely = draw(np.zeros(30, int), 5, 4, 0)
+    lonely = draw(np.zeros(30, int), 5, 20, 0)
     assert (len(lonely["within"]), len(lonely["between"])) == (15, 0)
 
 

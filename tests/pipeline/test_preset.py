@@ -35,7 +35,11 @@ def make_short(values) -> None:
     values["concepts"].update(images=10, partners=10, random_sets=20)
     values["attribution"].update(images=2, most_steps=8, anchors=10, removals=2)
     values["attribution"].update(randomised_images=2, shown=1)
-    values["dimension"].update(blocks=5, draws=3)
+    values["dimension"].update(blocks=5, draws=3, gaussians=2)
+    values["curvature"].update(sources=10, groups=4, draws=2)
+    values["connectedness"].update(classes=4, points=4)
+    values["atlas"].update(clusters=[2, 4], resamples=2, steps=2)
+    values["fractures"].update(draws=5, latents=2)
     values["report"].update(latents=3)
 
 

@@ -12,7 +12,10 @@ pytestmark = pytest.mark.pipeline
 LAYERS = {"middle", "late"}
 CHECK = {"check"}
 BEFORE_ALL = {"check", "fingerprint"}
-ANALYSES = ("sae", "features", "circuits", "concepts", "probes", "dimension")
+ANALYSES = (
+    *("sae", "features", "circuits", "concepts", "probes", "neighbours", "dimension"),
+    *("curvature", "connectedness", "projections", "atlas", "fractures"),
+)
 WHOLE = {"untrained", "flow", "attribution"}
 GATHERED = {"metrics", "report"}
 
@@ -44,7 +47,10 @@ def test_a_param_of_the_sae_runs_what_reads_it_and_going_back_runs_nothing(proje
     """What was made before is taken from DVC's cache, to the byte."""
     project.edit_params(lambda values: values["sae"].update(k=3))
     assert project.repro() == (
-        CHECK | per_layer("sae", "features", "circuits", "concepts") | GATHERED | {"flow"}
+        CHECK
+        | per_layer("sae", "features", "circuits", "concepts", "fractures")
+        | GATHERED
+        | {"flow"}
     )
     summary = json.loads((project.path / "reports/metrics/summary.json").read_text())
     assert summary["sae_l0"] <= 3

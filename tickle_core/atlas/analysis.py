@@ -67,8 +67,10 @@ def analyse(
     # k-means in several threads sums in any order.
     with threadpool_limits(limits=1):
         drawn = patches.draw(store, rows, settings.patches, seed)
+        most = len(drawn.points) // 4  # half of the images has twice as many patches
+        counts = [count for count in settings.clusters if count <= most] or [max(1, most)]
         stability = clustering.stability(
-            drawn.points, drawn.images, settings.clusters, settings.resamples, seed
+            drawn.points, drawn.images, counts, settings.resamples, seed
         )
         count = stability.best
         found = clustering.cluster(drawn.points, drawn.images, count, settings.resamples, seed)

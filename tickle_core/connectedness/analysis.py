@@ -23,6 +23,8 @@ from tickle_core.progress import progress
 
 STRAIGHT_LINE = "0 by construction: on a straight line it only rises or falls"
 READ_BYTES = 128 * 2**20
+POINT_COLUMNS = ["kind", "way", "pair", "step", "at", "loss", "kept", "nearest"]
+ENDS = [f"{name}{end}" for name in ("loss", "kept") for end in ("", "_low", "_high")]
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,10 @@ def analyse(trained: Subject, untrained: Subject, settings: Connectedness, seed:
     """Walk between images in a trained network and in one that learnt nothing."""
     subjects = {"trained": trained, "untrained": untrained}
     predicted = {of: each.store.predictions(each.rows) for of, each in subjects.items()}
-    walked = {of: walk(each, predicted[of], settings, seed) for of, each in subjects.items()}
+    wanted, walked = settings.classes * settings.pairs, {}
+    for of, subject in subjects.items():
+        walked[of] = walk(subject, predicted[of], wanted, settings, seed)
+        wanted = len(walked[of].stations["within"])  # no more of the untrained one
     metrics: dict[str, Any] = {
         way: {
             name: _number(walked["trained"].pairs, way, name, seed)
@@ -123,7 +128,9 @@ def analyse(trained: Subject, untrained: Subject, settings: Connectedness, seed:
     return Analysed(metrics, tables)
 
 
-def walk(subject: Subject, predicted: np.ndarray, settings: Connectedness, seed: int) -> Walked:
+def walk(
+    subject: Subject, predicted: np.ndarray, wanted: int, settings: Connectedness, seed: int
+) -> Walked:
     """Every way between all pairs.
 
     Memory: tokens of `READ_BYTES`, and those of the points of a way.
@@ -132,6 +139,8 @@ def walk(subject: Subject, predicted: np.ndarray, settings: Connectedness, seed:
     ----------
     predicted
         (n,) class of each point of the cloud.
+    wanted
+        Pairs of either kind.
     """
     cloud = subject.cloud
     edges = geodesics.graph(cloud.neighbours, settings.neighbours)
@@ -139,7 +148,7 @@ def walk(subject: Subject, predicted: np.ndarray, settings: Connectedness, seed:
     at = torch.linspace(0, 1, settings.points, dtype=torch.float64)
     pairs, points = [], []
     stations: dict[Kind, list[list[int]]] = {}
-    for kind, drawn in draw(predicted, settings.classes, settings.pairs, seed).items():
+    for kind, drawn in draw(predicted, settings.classes, wanted, seed).items():
         stations[kind] = [geodesics.path(edges, *ends) for ends in drawn.ends.tolist()]
         passed = [
             path or ends for path, ends in zip(stations[kind], drawn.ends.tolist(), strict=True)
@@ -157,8 +166,13 @@ def walk(subject: Subject, predicted: np.ndarray, settings: Connectedness, seed:
                 )
                 pairs.append(_pair(kind, way, number, drawn, along))
                 points.append(_points(kind, way, number, at, along, pooled, real))
-    empty = pd.DataFrame(columns=["kind", "way", "pair"])
-    return Walked(pd.DataFrame(pairs) if pairs else empty, pd.concat([empty, *points]), stations)
+    no_pair = pd.DataFrame(columns=["kind", "way", "pair", "class_first", "class_last", *NUMBERS])
+    no_point = pd.DataFrame(columns=POINT_COLUMNS)
+    return Walked(
+        pd.DataFrame(pairs) if pairs else no_pair,
+        pd.concat(points, ignore_index=True) if points else no_point,
+        stations,
+    )
 
 
 def _token_reader(subject: Subject, passed: Sequence[list[int]]) -> Iterator[torch.Tensor]:
@@ -298,7 +312,7 @@ def _profiles(points: pd.DataFrame, seed: int) -> pd.DataFrame:
             low, high = found["interval"] or (np.nan, np.nan)
             row |= {name: found["value"], f"{name}_low": low, f"{name}_high": high}
         rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["kind", "way", "step", "at", "n", *ENDS])
 
 
 def _strips(walked: Walked, image_ids: np.ndarray, shown: int) -> pd.DataFrame:

@@ -33,7 +33,7 @@ class Pairs:
         return len(self.ends)
 
 
-def draw(predicted: np.ndarray, classes: int, count: int, seed: int) -> dict[Kind, Pairs]:
+def draw(predicted: np.ndarray, classes: int, wanted: int, seed: int) -> dict[Kind, Pairs]:
     """Pairs of the classes that are predicted most.
 
     Parameters
@@ -42,8 +42,8 @@ def draw(predicted: np.ndarray, classes: int, count: int, seed: int) -> dict[Kin
         (n,) class of each point.
     classes
         How many, at most.
-    count
-        Pairs of each on average: where a class has fewer, others give more.
+    wanted
+        Pairs in all: where a class has few, others give more.
 
     Returns
     -------
@@ -53,7 +53,7 @@ def draw(predicted: np.ndarray, classes: int, count: int, seed: int) -> dict[Kin
     rng = np.random.default_rng(seed)
     names, sizes = np.unique(predicted, return_counts=True)
     chosen = names[np.argsort(-sizes, kind="stable")][:classes]
-    most = _most(np.sort(sizes)[::-1][:classes] // 2, classes * count)
+    most = _most(np.sort(sizes)[::-1][:classes] // 2, wanted)
     firsts, seconds = [], []
     for name in chosen:
         members = rng.permutation(np.flatnonzero(predicted == name))

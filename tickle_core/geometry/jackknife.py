@@ -41,6 +41,8 @@ def estimate(value: float, without: ArrayLike, n: int) -> dict[str, Any]:
     n
         Images.
     """
+    if np.isnan(value):
+        return {"value": None, "interval": None, "n": n, "why": "nothing to measure"}
     without = np.asarray(without, np.float64)
     reach = quantile(len(without)) * float(error(without))
     if np.isnan(reach):

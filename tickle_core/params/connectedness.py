@@ -13,7 +13,7 @@ class Connectedness(Block):
     classes: Positive
     """Whose images are paired, at most: those predicted most."""
     pairs: Positive
-    """Of images of each class, at most."""
+    """Of images of each class, on average: where one has few, others give more."""
     points: Annotated[int, Field(ge=4, multiple_of=2)]
     """Of a way, its ends among them."""
     neighbours: Positive

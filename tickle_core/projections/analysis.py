@@ -50,7 +50,9 @@ def analyse(points: np.ndarray, settings: "Projections", seed: int) -> Analysed:
             f"random {draw}": around @ np.linalg.qr(rng.standard_normal((around.shape[1], 2)))[0]
             for draw in range(settings.draws)
         }
-        found = preservation(around, maps | planes, settings.neighbours)
+        # Of few images, more than a half would be neighbours.
+        neighbours = min(settings.neighbours, (len(around) - 1) // 2)
+        found = preservation(around, maps | planes, neighbours)
     metrics: dict[str, Any] = {}
     for name in maps:
         metrics[name] = {
