@@ -269,3 +269,16 @@ def test_tokens_are_read_in_the_order_of_the_points(make_subject, monkeypatch):
         monkeypatch.setattr(analysis, "READ_BYTES", size)
         for points, read in zip(passed, analysis._token_reader(subject, passed), strict=True):
             np.testing.assert_array_equal(read.numpy(), tokens[points])
+
+
+def test_where_no_two_images_are_taken_for_the_same_class_nothing_is_claimed(
+    make_subject, monkeypatch
+):
+    monkeypatch.setattr(analysis, "draw", lambda *_: draw(np.arange(4), 2, 2, 0))
+    found = analysis.analyse(make_subject(20.0), make_subject(0.01), SETTINGS, 0)
+    for way in ways.WAYS:
+        assert found.metrics[way]["barrier"]["value"] is None
+    assert found.metrics["purity"]["value"] is None
+    assert found.tables["pairs"].empty and found.tables["strips"].empty
+    assert found.tables["points"]["loss_low"].dtype == np.float64
+    json.dumps(found.metrics, allow_nan=False)

@@ -312,7 +312,8 @@ def _profiles(points: pd.DataFrame, seed: int) -> pd.DataFrame:
             low, high = found["interval"] or (np.nan, np.nan)
             row |= {name: found["value"], f"{name}_low": low, f"{name}_high": high}
         rows.append(row)
-    return pd.DataFrame(rows, columns=["kind", "way", "step", "at", "n", *ENDS])
+    table = pd.DataFrame(rows, columns=["kind", "way", "step", "at", "n", *ENDS])
+    return table.astype(dict.fromkeys(["at", *ENDS], np.float64))
 
 
 def _strips(walked: Walked, image_ids: np.ndarray, shown: int) -> pd.DataFrame:

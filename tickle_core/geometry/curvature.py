@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from tickle_core import statistics
 from tickle_core.geometry import bending, geodesics, intrinsic, jackknife, nulls
@@ -74,6 +75,19 @@ def analyse(
     blocks
         The group of each point of either cloud, "trained" and "untrained", for intervals.
     """
+    # One thread: of small samples, more only wait for each other, for long on a busy machine.
+    with threadpool_limits(limits=1):
+        return _analyse(trained, untrained, labels, blocks, settings, seed)
+
+
+def _analyse(
+    trained: Cloud,
+    untrained: Cloud,
+    labels: np.ndarray,
+    blocks: Mapping[str, np.ndarray],
+    settings: "Curvature",
+    seed: int,
+) -> Analysed:
     rng, class_rng, half_rng = np.random.default_rng(seed).spawn(3)
     clouds = {"trained": trained, "untrained": untrained}
     own, null = (
