@@ -22,8 +22,9 @@ def cut_figure(units: dict[str, pd.DataFrame]) -> Figure:
             axes.scatter(own["flat"], own["conductance"], c=colors, s=22, marker=marker, label=kind)
         axes.axline((0, 0), slope=1, color=NULL, linewidth=0.8)
         axes.set_title(short(alias))
-        axes.set_xlim(left=0)
-        axes.set_ylim(bottom=-0.005)
+    # Of all of them, once everything is drawn.
+    panels[0].set_xlim(left=0)
+    panels[0].set_ylim(bottom=-0.005)
     figure.supxlabel("conductance of a Gaussian of the same covariance", size=9)
     figure.supylabel("conductance", size=9)
     plots.legend_above(figure, [panels[0]])
