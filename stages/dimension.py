@@ -7,7 +7,7 @@ import numpy as np
 
 from tickle_core import stage
 from tickle_core.activations.store import ActivationStore, open_store
-from tickle_core.datasets.concept_sets import definition, members
+from tickle_core.datasets.concept_sets import kinds
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.geometry import clouds, dimension
 from tickle_core.geometry.moments import assign_blocks
@@ -20,19 +20,12 @@ def main(run: stage.LayerRun) -> None:
         for folder in ("activations", "untrained/activations")
     )
     images, near = ImageSet.open(Path("data/dataset")), Path("data/neighbours") / run.alias
-    ids, labels = store.image_ids[store.test_rows], store.labels[store.test_rows]
-    concepts = definition.read(definition.file_of(run.params.concepts.sets))
-    sets = {
-        "class": {
-            name: np.flatnonzero(labels == label) for label, name in enumerate(images.class_names)
-        },
-        "concept": members.among(concepts, images, ids),
-    }
+    ids = store.image_ids[store.test_rows]
     blocks = assign_blocks(len(ids), section.blocks, seed)
     found = dimension.analyse(
         vectors(store, blocks, near / "trained"),
         vectors(untrained, blocks, near / "untrained"),
-        sets,
+        kinds.by_kind(run.params.concepts.sets, images, ids),
         section,
         seed,
     )

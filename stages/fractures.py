@@ -7,7 +7,7 @@ import pandas as pd
 
 from tickle_core import devices, stage
 from tickle_core.activations.store import open_store
-from tickle_core.datasets.concept_sets import definition, members
+from tickle_core.datasets.concept_sets import kinds
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.dictionaries import limits, sae
 from tickle_core.fractures import analysis, units
@@ -17,15 +17,8 @@ def main(run: stage.LayerRun) -> None:
     section, seed = run.params.fractures, run.params.seed
     store = open_store(Path(f"data/activations/{run.alias}.zarr"))
     rows, dictionary = store.test_rows, Path(f"data/sae/{run.alias}")
-    ids, labels = store.image_ids[rows], store.labels[rows]
-    images = ImageSet.open(Path("data/dataset"))
-    concepts = definition.read(definition.file_of(run.params.concepts.sets))
-    sets = {
-        "class": {
-            name: np.flatnonzero(labels == label) for label, name in enumerate(images.class_names)
-        },
-        "concept": members.among(concepts, images, ids),
-    }
+    ids, images = store.image_ids[rows], ImageSet.open(Path("data/dataset"))
+    sets = kinds.by_kind(run.params.concepts.sets, images, ids)
     pooled = np.concatenate([values for _, values in store.column_blocks("pooled", rows)])
     latents = limits.strongest(pd.read_parquet(dictionary / "latents.parquet"), section.latents)
     found = analysis.analyse(

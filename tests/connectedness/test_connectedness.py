@@ -1,6 +1,5 @@
 """Ways between images: their ends, their lengths, and what linear and constant networks say."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -179,9 +178,11 @@ def images(tmp_path_factory):
 def make_subject(images, tmp_path_factory):
     def make(scale):
         network = Reads(scale).eval()
+        layers = survey(network, torch.rand(1, 1, SIDE, SIDE))
+        layers["layer"]["linear_tail"] = True
         card = {
             "preprocessing": {"mean": [0.0], "std": [0.1]},
-            "layers": survey(network, torch.rand(1, 1, SIDE, SIDE)),
+            "layers": layers,
             "class_names": ["a", "b", "c"],
             "classes_of_dataset": {"a": 0, "b": 1, "c": 2},
         }
@@ -192,12 +193,11 @@ def make_subject(images, tmp_path_factory):
         store = open_store(path)
         # One channel is too few to tell images apart: positions are the points instead.
         tokens = np.concatenate([each for _, each in store.token_blocks(store.test_rows)])
-        store_of_maps = dataclasses.replace(store)
         first, near = clouds.distinct(tokens[:, :, 0], 40)
         cloud = clouds.Cloud(store.pooled(), np.arange(COUNT), near, 0)
         assert (first == np.arange(COUNT)).all()
         splice = splicing.splice(classifier, images, "layer")
-        return analysis.Subject(store_of_maps, cloud, splice, "layer")
+        return analysis.Subject(store, cloud, splice, "layer")
 
     return make
 
@@ -209,6 +209,7 @@ def found(make_subject):
 
 def test_a_linear_network_has_no_barrier_within_a_class(found):
     """Its classes are convex, in the layer and in pixels."""
+    assert found.metrics["linear_tail"]
     for way in ("straight", "pixels"):
         own = found.metrics[way]
         assert own["barrier"]["value"] == pytest.approx(0, abs=1e-6)

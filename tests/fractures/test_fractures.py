@@ -4,9 +4,13 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
+from tickle_core.activations import writer
+from tickle_core.activations.store import open_store
+from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.fractures import analysis, cuts, splitting
-from tickle_core.fractures.units import Unit, of_images
+from tickle_core.fractures.units import Unit, of_images, of_latents
 from tickle_core.params.fractures import Fractures
 
 SETTINGS = Fractures(points=100, neighbours=10, draws=12, latents=4, shown=2, images=3)
@@ -141,3 +145,26 @@ def test_copies_of_images_are_one_point():
     assert len(drawn.points) <= 30
     (alike,) = of_images(np.ones((60, 4)), {"class": {"a": np.arange(60)}}, 60, 0)
     assert len(alike.points) == 1
+
+
+def test_latents_are_read_where_they_are_strongest(tmp_path):
+    """A dictionary whose latents are the channels: each token's largest one fires."""
+    rng = np.random.default_rng(0)
+    tokens = rng.random((30, 4, 3)).astype(np.float32)
+    layout = writer.Layout(4, 3, 2, [], (2, 2), "float32", 30)
+    ids = np.arange(30)
+    writer.create_store(tmp_path / "a.zarr", layout, ids, ids % 2, ids >= 0)
+    logits = np.zeros((30, 2), np.float32)
+    writer.StoreWriter(tmp_path / "a.zarr").add(0, tokens.mean(1), logits, tokens)
+    dictionary = SparseAutoencoder(3, 3, "topk", 1)
+    with torch.no_grad():
+        dictionary.w_enc.copy_(torch.eye(3))
+        dictionary.w_dec.copy_(torch.eye(3))
+        dictionary.b_enc.zero_()
+        dictionary.b_dec.zero_()
+    store = open_store(tmp_path / "a.zarr")
+    (found,) = of_latents(dictionary, store, store.test_rows, [1], 10)
+    fires = np.where(tokens.argmax(2) == 1, tokens[:, :, 1], 0)
+    images = np.sort(np.argsort(-fires.max(1), kind="stable")[:10])
+    assert found.images.tolist() == images.tolist()
+    np.testing.assert_array_equal(found.points, tokens[images, fires[images].argmax(1)])

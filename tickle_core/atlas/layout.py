@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from tickle_core.geometry.coordinates import principal
+
 
 def grid(centres: np.ndarray) -> np.ndarray:
     """Row and column (k, 2) of each of k centres (k, d) on a grid that is about square.
@@ -14,9 +16,7 @@ def grid(centres: np.ndarray) -> np.ndarray:
     columns = int(np.ceil(np.sqrt(k)))
     rows = -(-k // columns)
     around = centres.astype(np.float64) - centres.mean(0, dtype=np.float64)
-    left, scales, axes = np.linalg.svd(around, full_matrices=False)
-    flat = (left * scales * np.sign(axes.sum(1) + 1e-300))[:, :2]
-    flat = np.pad(flat, ((0, 0), (0, 2 - flat.shape[1])))
+    flat = principal(around, 2)
     ranks = flat.argsort(0, kind="stable").argsort(0, kind="stable") / max(1, k - 1)
     places = np.array([(row, column) for row in range(rows) for column in range(columns)])
     ends = np.maximum([columns - 1, rows - 1], 1)

@@ -86,7 +86,8 @@ class Analysed:
         that of pairs of different classes, `untrained` the same of a network that learnt nothing.
         `unreachable`: share of the pairs without a path along the graph. `purity`: of the images
         between the ends of such a path those of the same class; its null is with predictions
-        shuffled.
+        shuffled. `linear_tail`: whether the network behind the layer is linear: the straight line
+        within a class then has no barrier by construction.
     tables
         `pairs` and `points`, those of `Walked` by `of` (trained, untrained), the points averaged
         over pairs with intervals; `strips`, ways to look at.
@@ -118,6 +119,7 @@ def analyse(trained: Subject, untrained: Subject, settings: Connectedness, seed:
     metrics["purity"] = _purity(walked["trained"], predicted["trained"], settings.draws, seed) | {
         "untrained": _purity(walked["untrained"], predicted["untrained"], settings.draws, seed)
     }
+    metrics["linear_tail"] = trained.splice.layer["linear_tail"]
     pairs = [each.pairs.assign(of=of) for of, each in walked.items()]
     profiles = [_profiles(each.points, seed).assign(of=of) for of, each in walked.items()]
     tables = {

@@ -25,6 +25,7 @@ from sklearn.cluster import HDBSCAN
 
 from tickle_core.fractures.cuts import Cut, best_cut, graph, narrowness
 from tickle_core.geometry import nulls
+from tickle_core.geometry.coordinates import principal
 
 NARROW = 0.5
 MOST_DIMENSIONS = 50  # that HDBSCAN gets: principal components
@@ -107,8 +108,7 @@ def dense(points: np.ndarray) -> int:
     """Clusters that HDBSCAN finds in at most `MOST_DIMENSIONS` principal components."""
     around = points.astype(np.float64) - points.mean(0, dtype=np.float64)
     if points.shape[1] > MOST_DIMENSIONS:
-        axes = np.linalg.svd(around, full_matrices=False)[2]
-        around = around @ axes[:MOST_DIMENSIONS].T
+        around = principal(around, MOST_DIMENSIONS)
     least = max(5, round(LEAST_CLUSTER * len(points)))
     engine = HDBSCAN(min_cluster_size=least, min_samples=5, allow_single_cluster=True, copy=True)
     return max(1, int(engine.fit(around).labels_.max()) + 1)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from tickle_core.activations.picking import tokens_at
 from tickle_core.activations.store import ActivationStore
 from tickle_core.dictionaries.latents import strongest
 from tickle_core.dictionaries.sae import SparseAutoencoder
@@ -92,18 +93,9 @@ def of_latents(
         order = np.argsort(-most_active[:, column], kind="stable")[:most]
         chosen = np.sort(order[most_active[order, column] > 0])
         if len(chosen):
-            points = _tokens(store, rows[chosen], position[chosen, column])
+            points = tokens_at(store, rows[chosen], position[chosen, column])
             found.append(_without_copies("latent", str(latent), points, chosen))
     return found
-
-
-def _tokens(store: ActivationStore, rows: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """One token of each row, (n, d) float32; rows ascend."""
-    blocks = []
-    for block, tokens in store.token_blocks(rows):
-        own = positions[np.searchsorted(rows, block)]
-        blocks.append(tokens[np.arange(len(block)), own])
-    return np.concatenate(blocks).astype(np.float32)
 
 
 def _without_copies(kind: str, name: str, points: np.ndarray, images: np.ndarray) -> Unit:

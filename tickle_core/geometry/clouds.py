@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tickle_core import arrays
+from tickle_core.activations.picking import tokens_at
 from tickle_core.activations.store import ActivationStore
 from tickle_core.geometry.neighbours import Neighbours, distinct
 
@@ -91,8 +92,4 @@ def _points(store: ActivationStore, rows: np.ndarray, positions: np.ndarray) -> 
     """Vectors (n, d) float32 of one unit, in the order of their ascending rows."""
     if positions[0] < 0:
         return np.concatenate([values for _, values in store.column_blocks("pooled", rows)])
-    found = [
-        tokens[np.arange(len(block)), positions[np.searchsorted(rows, block)]]
-        for block, tokens in store.token_blocks(rows)
-    ]
-    return np.concatenate(found).astype(np.float32)
+    return tokens_at(store, rows, positions)

@@ -22,6 +22,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.kernel_approximation import Nystroem
 from sklearn.manifold import TSNE
 
+from tickle_core.geometry.coordinates import principal
 from tickle_core.geometry.neighbours import nearest
 
 COMPONENTS = 10  # that ICA looks at
@@ -33,14 +34,7 @@ WARM_UP = 1e-4  # scale of a start, as t-SNE and UMAP want it
 
 def pca(points: np.ndarray, seed: int) -> np.ndarray:
     """The first two principal components of centred points (n, d), (n, 2)."""
-    return components(points, 2)
-
-
-def components(points: np.ndarray, count: int) -> np.ndarray:
-    """The first principal components (n, count), signs fixed; zeros beyond those that there are."""
-    left, scales, axes = np.linalg.svd(points, full_matrices=False)
-    found = left[:, :count] * scales[:count] * np.sign(axes[:count].sum(1) + 1e-300)
-    return np.pad(found, ((0, 0), (0, count - found.shape[1])))
+    return principal(points, 2)
 
 
 def ica(points: np.ndarray, seed: int) -> np.ndarray:
@@ -50,7 +44,7 @@ def ica(points: np.ndarray, seed: int) -> np.ndarray:
         # It is shown how well the map preserves neighbours, converged or not.
         warnings.simplefilter("ignore", ConvergenceWarning)
         engine = FastICA(count, whiten="unit-variance", random_state=seed, max_iter=500)
-        found = engine.fit_transform(components(points, count))
+        found = engine.fit_transform(principal(points, count))
     kurtosis = (found**4).mean(0) / (found**2).mean(0) ** 2 - 3
     chosen = np.argsort(-np.abs(kurtosis), kind="stable")[:2]
     return np.pad(found[:, chosen], ((0, 0), (0, 2 - len(chosen))))
@@ -64,7 +58,7 @@ def kernel_pca(points: np.ndarray, seed: int) -> np.ndarray:
     landmarks = min(LANDMARKS, len(points))
     engine = Nystroem(gamma=1 / apart, n_components=landmarks, random_state=seed)
     features = engine.fit_transform(points)
-    return components(features - features.mean(0), 2)
+    return principal(features - features.mean(0), 2)
 
 
 def tsne(points: np.ndarray, seed: int) -> np.ndarray:

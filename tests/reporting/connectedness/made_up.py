@@ -10,7 +10,7 @@ NUMBERS = ("barrier", "margin", "lost", "detour", "away")
 POINTS = 4
 
 
-def write(made: Made, between=True):
+def write(made: Made, between=True, linear_tail=False):
     """Of one layer; without `between` the network takes all images for one class."""
     nothing = {"value": None, "interval": None, "n": 0, "why": "no such pair"}
     other = share(1.0) if between else nothing
@@ -19,6 +19,7 @@ def write(made: Made, between=True):
     purity = share(0.8) | {"null": drawn(0.3)}
     metrics = {way: dict.fromkeys(NUMBERS, whole) for way in WAYS}
     metrics |= {"unreachable": whole, "purity": purity | {"untrained": purity}}
+    metrics["linear_tail"] = linear_tail
     write_json(made.metrics("connectedness"), metrics)
     folder = made.folder("connectedness")
     kinds = ("within", "between") if between else ("within",)

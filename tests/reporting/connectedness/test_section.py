@@ -37,3 +37,8 @@ def test_a_network_that_takes_all_for_one_class_is_described(make_project, tmp_p
     assert made.summary == ""
     assert "Between classes, lowest barriers" not in made.facts["strips"]
     assert b"no such pair" in project.write(tmp_path)["index.html"]
+
+
+def test_what_holds_by_construction_is_no_headline(make_project):
+    found = make_project(connectedness={"linear_tail": True}).headlines()["connectedness_barrier"]
+    assert found["value"] is None and "the network is linear" in found["why"]

@@ -2,10 +2,14 @@
 
 from typing import Any
 
-from tickle_core.reporting.kit.headline import Headline
+from tickle_core.reporting.kit.headline import Headline, nothing
+
+LINEAR = "behind this layer the network is linear: within a class a straight line has no barrier"
 
 
 def _barrier(metrics: dict[str, Any]) -> dict[str, Any]:
+    if metrics["linear_tail"]:
+        return nothing(LINEAR)
     found = metrics["straight"]["barrier"]
     return {key: each for key, each in found.items() if key != "untrained"}
 
