@@ -6,7 +6,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 .PHONY: repro test test-fast check compare preset clean-cache
 
 repro: .venv/installed
-	. $(BIN)/activate && dvc repro
+	. $(BIN)/activate && python -m tickle_core.preflight && dvc repro
 	@echo "The report: file://$(CURDIR)/reports/index.html"
 
 # A process per core, and a thread in each.

@@ -25,8 +25,8 @@ from torchvision import models as zoo
 
 from tickle_core import devices
 from tickle_core.circuits.effects import active_pairs, edited_logits
-from tickle_core.circuits.units import Latents
 from tickle_core.dictionaries.sae import SparseAutoencoder
+from tickle_core.interventions.units import Latents
 from tickle_core.models.accuracy import batch_size
 from tickle_core.models.splicing import Splice
 from tickle_core.models.split import split

@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from PIL import Image
-
 from tickle_core import devices, logistic, stage
 from tickle_core.activations.store import open_store
 from tickle_core.atlas import analysis, pictures
 from tickle_core.datasets.image_set import ImageSet
+from tickle_core.maximization.pictures import save
 from tickle_core.models import classifier
 
 
@@ -21,13 +20,11 @@ def main(run: stage.LayerRun) -> None:
     for name in ("cells", "patches", "stability"):
         getattr(found, name).to_parquet(out / f"{name}.parquet", index=False)
     if section.steps:
-        how = run.params.features.model_copy(update={"steps": section.steps, "pictures": 1})
+        how = run.params.features.model_copy(update={"steps": section.steps})
         model = classifier.load(Path("data/model"), devices.prepare(run.params.device))
         images, module = ImageSet.open(Path("data/dataset")), run.params.layers[run.alias]
         made = pictures.of_means(model, images, module, found.means, found.drawn, how, seed)
-        for cell, image in enumerate(made):
-            picture = Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
-            picture.save(out / f"{cell:03}.png")
+        save(made, out, range(len(made)))
     run.write_metrics(found.metrics)
 
 

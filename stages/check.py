@@ -7,7 +7,7 @@ and never changes, and is there whatever comes of the check.
 
 from pathlib import Path
 
-from tickle_core import devices, stage
+from tickle_core import devices, needs, preflight, stage
 from tickle_core.datasets import registry
 from tickle_core.datasets.concept_sets import announcing
 from tickle_core.models import classifier, layers, stand_in
@@ -16,12 +16,17 @@ OUTPUT = Path("data/check.txt")
 
 
 def main(run: stage.Run) -> None:
+    preflight.require(run.params)
     registry.require(run.params.dataset)
     announcing.require(run.params.concepts.sets, run.params.dataset)
     devices.prepare(run.params.device)
     stand_in.require_weights(run.params.model)
-    available = layers.candidates(*stand_in.stand_in(run.params))
-    classifier.require_layers(run.params.layers, available)
+    stand_in.require_classes(run.params)
+    network, example = stand_in.stand_in(run.params)
+    available = layers.candidates(network, example)
+    classifier.require_layers(run.params.layers, list(available))
+    shapes = {alias: available[path] for alias, path in run.params.layers.items()}
+    needs.require_memory(run.params, example.shape, shapes)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import sys
 
-from tickle_core import stage
+from tickle_core import needs, stage
 from tickle_core.datasets import registry
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.datasets.notes import notes
@@ -11,7 +11,10 @@ from tickle_core.datasets.notes import notes
 def main(run: stage.Run) -> None:
     out = run.output_directory("data/dataset")
     registry.write(run.params.dataset, run.params.seed, out)
-    for note in notes(ImageSet.open(out)):
+    images = ImageSet.open(out)
+    # What other stages need is no input of this one, but too few images should be refused here.
+    needs.require_images(run.params, images)
+    for note in notes(images):
         print(f"note: {note}", file=sys.stderr)
 
 

@@ -49,6 +49,12 @@ EXCEPTIONS = {
         "*/half/*": "the same for half of the images, to see whether it has settled",
         "curvature/*/cube": "it is itself a null",
         "*/gaussian": "it is itself a null",
+        "delta/*/stranger": "it is itself a control",
+        "attack/size/stranger": "it is itself a control",
+        "delta/*/clean": "clean activations are what perturbations are held against",
+        "delta/*/carried": "the rest goes through what latents leave over",
+        "delta/*/given_back": "how much was changed: what recovery is read against",
+        "path/*/settled": "whether paths have settled",
     },
 }
 

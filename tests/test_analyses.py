@@ -15,7 +15,7 @@ STAGES = YAML(typ="safe", pure=True).load((ROOT / "dvc.yaml").read_text())["stag
 # What brings images, network and activations, or gathers results: no analyses.
 OTHERS = {
     *("check", "fingerprint", "dataset", "model", "extract", "untrained", "neighbours"),
-    *("metrics", "report"),
+    *("perturbed", "metrics", "report"),
 }
 ANALYSES = sorted(set(STAGES) - OTHERS)
 # Without a number that stands for the whole.

@@ -69,7 +69,7 @@ def test_a_pinned_version_changes_the_stages_that_import_the_library(project):
     edit = partial(edit_text, lock, "scikit-learn==", "scikit-learn==99.")
     assert changed_by(project, edit) == {
         *("atlas", "attribution", "connectedness", "curvature", "dimension", "fractures"),
-        *("neighbours", "probes"),
+        *("neighbours", "path", "probes"),
         *("projections", "sae"),
     }
 

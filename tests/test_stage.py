@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.patience import PATIENCE
-from tickle_core import results
+from tickle_core import hashing, results
 from tickle_core.params import reading
 
 ROOT = Path(__file__).parents[1]
@@ -164,11 +164,38 @@ def test_aliases_are_checked(project):
     assert "one of: early, late, middle" in run(project, "pass", "-h", per_layer=True).stdout
 
 
+def test_warnings_of_libraries_are_not_for_users(project):
+    body = "import warnings; warnings.warn('a class has few members')"
+    assert run(project, body).stderr == ""
+
+
+def test_out_of_memory_is_told_in_one_line(project):
+    finished = run(project, "raise MemoryError('Unable to allocate 8.00 EiB')")
+    assert_refused(finished, "out of memory (Unable to allocate 8.00 EiB)", "lower the batch sizes")
+
+
+def test_inputs_are_held_against_their_checksums(project):
+    """Before any work; what no stage made is nobody's business."""
+    model = project / "data/model"
+    model.mkdir(parents=True)
+    (model / "weights").write_text("w")
+    assert run(project, "print('worked')").stdout == "worked\n"
+    (project / "dvc.yaml").write_text(PIPELINE + "  model:\n    cmd: x\n    outs: [data/model]\n")
+    finished = run(project, "print('worked')")
+    assert_refused(finished, "data/model/SHA256SUMS is missing")
+    assert finished.stdout == ""
+    (model / "SHA256SUMS").write_text(f"{hashing.of_file(model / 'weights')}  weights\n")
+    assert run(project, "print('worked')").stdout == "worked\n"
+    (model / "weights").write_text("v")
+    assert_refused(run(project), "data/model/weights is damaged", "dvc repro")
+
+
 def test_metrics_say_what_params_they_come_from(project):
     finished = run(project, "run.write_metrics(dict(found=1))")
     assert finished.returncode == 0, finished.stderr
     metrics = json.loads((project / "reports/metrics/try.json").read_text())
     tracked = reading.read(project / "params.yaml")
+    assert len(metrics.pop("sha256")) == 32
     assert metrics == {"found": 1, "params": {"seed": 0, "sae": tracked["sae"]}}
 
 

@@ -26,7 +26,17 @@ TEMPLATES = {".css", ".jinja", ".js"}
 # schema belongs here because it has no defaults: every value comes from params.yaml, where DVC
 # tracks it. Packages stand for all that is in them.
 WITHOUT_EFFECT = tuple(
-    f"tickle_core.{name}" for name in ("errors", "fingerprint", "lifeline", "params", "progress")
+    f"tickle_core.{name}"
+    for name in [
+        "errors",
+        "fingerprint",
+        "intact",
+        "lifeline",
+        "needs",
+        "params",
+        "preflight",
+        "progress",
+    ]
 )
 
 # Stages that run before the fingerprints are there, and depend on the files themselves.
@@ -34,6 +44,7 @@ BEFORE = frozenset({"check", "fingerprint"})
 
 # Distributions whose name on the index is not the name that is imported.
 DISTRIBUTIONS = {
+    "noto_cjk_sans_otc": "noto-cjk-sans-otc",
     "PIL": "pillow",
     "google_crc32c": "google-crc32c",
     "jinja2": "Jinja2",

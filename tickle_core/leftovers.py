@@ -9,6 +9,7 @@ from pathlib import Path
 from dvc.utils.serialize import modify_yaml
 from ruamel.yaml import YAML
 
+from tickle_core import pipeline_file
 from tickle_core.errors import TickleError
 from tickle_core.params import reading
 from tickle_core.stage import remove
@@ -27,11 +28,11 @@ def leftovers(root: Path) -> dict[str, list[str]]:
     if not (root / LOCK).is_file():
         return {}
     layers = reading.load(root / reading.PARAMS_FILE).layers
-    yaml = YAML(typ="safe", pure=True)
     present = set()
-    for name, stage in yaml.load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"].items():
+    for name, stage in pipeline_file.stages(root).items():
         present |= {f"{name}@{alias}" for alias in layers} if "foreach" in stage else {name}
-    recorded = yaml.load((root / LOCK).read_text(encoding="utf-8"))["stages"]
+    text = (root / LOCK).read_text(encoding="utf-8")
+    recorded = YAML(typ="safe", pure=True).load(text)["stages"]
     made = {name: [out["path"] for out in stage["outs"]] for name, stage in recorded.items()}
     kept = {path for name in present & made.keys() for path in made[name]}
     return {

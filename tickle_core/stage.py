@@ -15,19 +15,18 @@ import resource
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 from filelock import FileLock, Timeout
-from ruamel.yaml import YAML
 
-from tickle_core import fingerprint, hashing
+from tickle_core import checksums, fingerprint, hashing, intact, pipeline_file
 from tickle_core.errors import TickleError
 from tickle_core.params import reading
 from tickle_core.params.schema import Params
-from tickle_core.results import write_json
 
 CACHE = Path(".cache")
 CODE_FILE = Path("data/code.json")
@@ -99,7 +98,7 @@ class Run:
             If a number is infinite or not a number.
         """
         path = Path("reports/metrics", *self.name.split("@")).with_suffix(".json")
-        write_json(self.output(str(path)), metrics | {"params": self.tracked})
+        checksums.write_metrics(self.output(str(path)), metrics | {"params": self.tracked})
 
     def scratch(self, device: str, contents: Mapping[str, Sequence[str]]) -> Path:
         """A folder for unfinished work: it goes when the outputs are published.
@@ -155,10 +154,20 @@ def enter_layer(stage: str, main: Callable[[LayerRun], None]) -> None:
 
 
 def _leave(stage: str, work: Callable[[], None]) -> NoReturn:
+    if not sys.warnoptions:
+        # Libraries' advice to those who call them; `python -W default -m stages...` shows it.
+        warnings.simplefilter("ignore")
     try:
         work()
     except TickleError as error:
         sys.exit(f"error in {stage}: {error}")
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        sys.exit(
+            f"error in {stage}: out of memory ({_first_line(error)}); lower the batch sizes and "
+            f"counts of {stage} in {reading.PARAMS_FILE}"
+        )
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
@@ -169,6 +178,18 @@ def _leave(stage: str, work: Callable[[], None]) -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(f"{stage}: interrupted")
     sys.exit(0)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether an allocation failed: torch has an error of its own on GPUs, and none on CPUs."""
+    kind = type(error).__name__
+    return kind in ("MemoryError", "OutOfMemoryError", "_ArrayMemoryError") or (
+        "can't allocate memory" in str(error)
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _enter(stage: str, main: Callable[[Any], None], per_layer: bool) -> None:
@@ -182,16 +203,21 @@ def _enter(stage: str, main: Callable[[Any], None], per_layer: bool) -> None:
         "stage": stage,
         "params": checked,
         "tracked": before["params"],
-        "dependencies": _declared(stage, alias, "deps"),
+        "dependencies": pipeline_file.entries(pipeline_file.stages()[stage], "deps", alias),
         "code": before["code"],
     }
     run = Run(**common) if alias is None else LayerRun(**common, alias=alias)
     started = time.monotonic()
     with _Locked(run.name):
+        for path, output in pipeline_file.inputs(stage, alias, checked.layers):
+            intact.require(path, output)
         try:
             main(run)
+            made = run._staged | run._adopted
+            for folder in filter(Path.is_dir, made.values()):
+                checksums.write(folder)
             _require_unchanged(run.name, before, stage, alias)
-            for final, staged in (run._staged | run._adopted).items():
+            for final, staged in made.items():
                 _publish(staged, final)
             for folder in run._scratch:
                 remove(folder)
@@ -230,22 +256,17 @@ def _snapshot(stage: str, alias: str | None, values: dict[str, Any]) -> dict[str
 
 def tracked_keys(stage: str, alias: str | None) -> list[str]:
     """The keys of params.yaml that dvc.yaml tracks for a stage."""
-    return _declared(stage, alias, "params")
-
-
-def _declared(stage: str, alias: str | None, what: str) -> list[str]:
-    """The plain entries of a list in a stage's definition in dvc.yaml."""
-    pipeline = YAML(typ="safe", pure=True).load(Path("dvc.yaml").read_text(encoding="utf-8"))
-    definition = pipeline["stages"][stage]
-    entries = definition.get("do", definition).get(what, [])
-    return [entry.replace("${key}", alias or "") for entry in entries if isinstance(entry, str)]
+    return pipeline_file.entries(pipeline_file.stages()[stage], "params", alias)
 
 
 def _require_current_code(stage: str, code: str) -> None:
     """Refuse code that is newer than what DVC took its fingerprint from."""
     if "DVC_STAGE" not in os.environ or not CODE_FILE.is_file():
         return
-    recorded = json.loads(CODE_FILE.read_text(encoding="utf-8")).get(stage, code)
+    try:
+        recorded = json.loads(CODE_FILE.read_text(encoding="utf-8")).get(stage, code)
+    except ValueError:
+        raise TickleError(f"{CODE_FILE} is damaged: remove it and run `dvc repro`") from None
     if recorded != code:
         raise TickleError(
             "the code changed after the stage `fingerprint` ran; run `dvc repro` again"

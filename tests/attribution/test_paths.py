@@ -6,6 +6,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from tickle_core.attribution import chains, paths
+from tickle_core.models import path_integral
 
 
 def test_blurring_is_scipy_s_with_mirrored_borders():
@@ -31,7 +32,7 @@ def test_the_blurring_path_ends_at_the_image_and_keeps_its_mean():
 def test_a_chain_passes_its_stations_at_even_times():
     stations = torch.arange(5.0).view(5, 1, 1, 1) * torch.ones(5, 1, 2, 2)
     table = torch.tensor([[0, 3, 4], [1, 2, 0]])
-    path = paths.chain(stations, table, torch.tensor([3, 2]))
+    path = path_integral.chain(stations, table, torch.tensor([3, 2]))
     found = path(torch.tensor([0, 1]), torch.tensor([0.0, 0.25, 0.5, 1.0]))[..., 0, 0, 0]
     np.testing.assert_allclose(found, [[0, 1.5, 3, 4], [1, 1.25, 1.5, 2]])
 

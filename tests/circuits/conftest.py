@@ -7,9 +7,9 @@ import torch
 from tickle_core.activations import writer
 from tickle_core.activations.extraction import Target, extract
 from tickle_core.activations.store import open_store
-from tickle_core.circuits.units import Latents, channels
 from tickle_core.datasets import image_set
 from tickle_core.dictionaries.sae import SparseAutoencoder
+from tickle_core.interventions.units import Latents, channels
 from tickle_core.models import splicing
 from tickle_core.models.assembly import assemble
 from tickle_core.models.classifier import Classifier

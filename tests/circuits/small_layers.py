@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 from tickle_core.activations import writer
 from tickle_core.activations.store import open_store
-from tickle_core.circuits.units import Latents
 from tickle_core.dictionaries.sae import SparseAutoencoder
+from tickle_core.interventions.units import Latents
 from tickle_core.models.splicing import Splice
 from tickle_core.models.split import Tail
 

@@ -13,8 +13,8 @@ from tickle_core.circuits import images as images_module
 from tickle_core.circuits.activity import KINDS
 from tickle_core.circuits.effects import active_pairs, edited_logits, exact_effects
 from tickle_core.circuits.images import read_images
-from tickle_core.circuits.units import Directions, channels
 from tickle_core.datasets import image_set
+from tickle_core.interventions.units import Directions, channels
 from tickle_core.models import splicing
 from tickle_core.models.assembly import assemble
 from tickle_core.models.tokens import to_tokens

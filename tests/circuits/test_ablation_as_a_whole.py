@@ -10,8 +10,8 @@ from tickle_core.circuits import ablation_summary
 from tickle_core.circuits.ablation import ablate
 from tickle_core.circuits.activity import KINDS
 from tickle_core.circuits.images import read_images
-from tickle_core.circuits.units import Directions, Latents, channels
 from tickle_core.dictionaries.sae import SparseAutoencoder
+from tickle_core.interventions.units import Directions, Latents, channels
 from tickle_core.params.circuits import Circuits
 from tickle_core.results import write_json
 

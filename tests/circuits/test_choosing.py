@@ -7,7 +7,8 @@ from torch.nn import functional as F
 
 from tickle_core.circuits import choosing, pairing, rivals
 from tickle_core.circuits.choosing import Candidates
-from tickle_core.circuits.kinds import ReadUnits
+from tickle_core.dictionaries import directions
+from tickle_core.interventions.parts import ReadUnits
 
 
 def noise(*shape, seed=0):
@@ -74,13 +75,13 @@ def test_strangers_are_of_two_other_classes(classes):
 
 
 def test_a_random_basis_is_orthonormal_and_another_for_another_seed():
-    basis = rivals.random_basis(24, 0)
+    basis = directions.random_basis(24, 0)
     torch.testing.assert_close(basis @ basis.T, torch.eye(24), atol=1e-5, rtol=0)
-    assert float((basis - rivals.random_basis(24, 1)).norm()) > 1
+    assert float((basis - directions.random_basis(24, 1)).norm()) > 1
 
 
 def test_matching_pursuit_on_a_basis_keeps_the_largest_coefficients():
-    basis, acts = rivals.random_basis(10, 0), noise(30, 10)
+    basis, acts = directions.random_basis(10, 0), noise(30, 10)
     found = rivals.matching_pursuit(acts, basis, 3)
     exact = acts @ basis.T
     largest = exact.abs().argsort(dim=1, descending=True)[:, :3]

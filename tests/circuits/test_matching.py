@@ -18,7 +18,7 @@ from tickle_core.circuits.matching import (
     make_plan,
     strongest,
 )
-from tickle_core.circuits.units import Directions, channels
+from tickle_core.interventions.units import Directions, channels
 
 IMAGES, POSITIONS, D, LATENTS = 14, 6, 8, 24
 FAMILIES = {

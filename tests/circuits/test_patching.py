@@ -8,10 +8,10 @@ import torch
 from torch.nn import functional as F
 
 from tickle_core.circuits import choosing, pairing, patching, plans
-from tickle_core.circuits.kinds import CodedUnits, Positions, ReadUnits
 from tickle_core.circuits.plans import Layer
 from tickle_core.circuits.sites import find_sites
 from tickle_core.dictionaries.stream import Sample
+from tickle_core.interventions.parts import CodedUnits, Positions, ReadUnits
 from tickle_core.models import accuracy
 from tickle_core.results import write_json
 

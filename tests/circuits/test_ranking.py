@@ -10,7 +10,7 @@ from tickle_core.circuits.activity import KINDS, measure
 from tickle_core.circuits.effects import edited_logits, exact_effects
 from tickle_core.circuits.images import batches, derangement, read_images
 from tickle_core.circuits.ranking import screen
-from tickle_core.circuits.units import Directions, channels
+from tickle_core.interventions.units import Directions, channels
 
 IMAGES, POSITIONS, D, CLASSES, LATENTS = 21, 6, 8, 4, 24
 

@@ -1,13 +1,16 @@
 """Every kind of image file comes out as the upright square that a network was trained to see."""
 
+import struct
 import threading
 import warnings
+import zlib
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from tickle_core.datasets import decoding
 from tickle_core.datasets.image_set import Geometry
@@ -157,13 +160,68 @@ def test_truncated_image_is_refused(tmp_path, kind):
     path = tmp_path / f"broken.{kind}"
     Image.fromarray(make_pixels((64, 64))).save(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert_unusable(path, "cannot be decoded|no image of a kind", early=False)
+    assert_unusable(path, "cannot be decoded|no image of a kind|truncated|damaged", early=False)
 
 
-@pytest.mark.parametrize("content", [b"", b"not an image"])
-def test_what_is_no_image_is_refused(tmp_path, content):
-    (tmp_path / "notes.png").write_bytes(content)
+def test_what_is_no_image_is_refused(tmp_path):
+    (tmp_path / "notes.png").write_bytes(b"not an image")
     assert_unusable(tmp_path / "notes.png", "no image of a kind that is read", early=True)
+
+
+def test_an_empty_file_is_called_empty(tmp_path):
+    (tmp_path / "notes.png").touch()
+    assert_unusable(tmp_path / "notes.png", "^empty$", early=True)
+
+
+def test_a_tiff_of_five_bands_is_called_that(tmp_path):
+    path = tmp_path / "bands.tif"
+    Image.fromarray(make_pixels((8, 8, 3))).save(path)
+    # SamplesPerPixel, one SHORT: 3 becomes 5.
+    tag = struct.pack("<HHIH", 277, 3, 1, 3)
+    content = path.read_bytes()
+    assert content.count(tag) == 1
+    path.write_bytes(content.replace(tag, struct.pack("<HHIH", 277, 3, 1, 5)))
+    assert_unusable(path, "a TIFF of 5 bands of 8 bits, which is not read", early=True)
+
+
+def test_metadata_is_no_reason_to_refuse(tmp_path):
+    pixels = make_pixels((16, 16, 3))
+    text = PngInfo()
+    text.add_text("comment", "x" * 2_000_000, zip=True)
+    profile = np.random.default_rng(0).bytes(3_000_000)
+    Image.fromarray(pixels).save(tmp_path / "image.png", pnginfo=text, icc_profile=profile)
+    found = decoding.decode(tmp_path / "image.png", Geometry(16, 16, "bilinear"), "rgb")
+    np.testing.assert_array_equal(found, pixels)
+
+
+@pytest.mark.parametrize(
+    ("value_range", "expected"),
+    [((0, 65535), [0, 0, 8, 15]), ((0, 4095), [0, 0, 128, 255]), ((16, 2064), [0, 0, 252, 255])],
+)
+def test_16_bit_grey_is_brought_to_8_bits_by_its_range(tmp_path, value_range, expected):
+    values = np.array([[0, 15], [2048, 4095]], np.uint16)
+    Image.fromarray(values).save(tmp_path / "deep.png")
+    loaded = decoding.load(tmp_path / "deep.png", Geometry(2, 2, "bilinear", value_range), "grey")
+    assert loaded.pixels.ravel().tolist() == pytest.approx(expected, abs=1)
+    assert loaded.highest == 4095
+
+
+def test_16_bit_colour_keeps_its_upper_bits_and_has_no_range(tmp_path):
+    # A PNG of two by one pixels; Pillow cannot write 16-bit colour.
+    rows = b"\0" + struct.pack(">6H", 4095, 256, 0, 511, 0, 0)
+    content = b"\x89PNG\r\n\x1a\n"
+    for kind, data in (
+        (b"IHDR", struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ):
+        checksum = zlib.crc32(kind + data)
+        content += struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
+    (tmp_path / "deep.png").write_bytes(content)
+    loaded = decoding.load(tmp_path / "deep.png", Geometry(1, 1, "bilinear"), "rgb")
+    assert loaded.highest == 15 * 256 + 255
+    with pytest.raises(decoding.Unusable, match="16-bit colour has no range"):
+        decoding.load(tmp_path / "deep.png", Geometry(1, 1, "bilinear", (0, 4095)), "rgb")
 
 
 def test_formats_that_start_other_programs_are_not_read(tmp_path):

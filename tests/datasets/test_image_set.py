@@ -219,6 +219,14 @@ def test_draw_is_even_until_a_class_is_exhausted(labels, count, seed):
         assert got.max() - got[left].min() <= 1
 
 
+def test_draw_takes_no_copies():
+    table = make_table([0, 1] * 10)
+    copied = table.assign(content=[f"image {place % 6}" for place in range(20)])
+    drawn = image_set.draw(copied, "train", None, 0)
+    assert sorted(copied["content"].iloc[drawn]) == [f"image {place}" for place in range(6)]
+    assert len(image_set.distinct(copied, "train")) == 6
+
+
 def test_draw_takes_one_split_only():
     table = make_table([0, 1] * 10, ["train", "train", "test", "test"] * 5)
     assert set(image_set.draw(table, "test", 6, 0)) < set(table["id"][table["split"] == "test"])

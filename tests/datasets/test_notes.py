@@ -27,17 +27,19 @@ def test_what_was_skipped_and_what_has_copies_is_said(tmp_path):
     images = make_set(tmp_path, [5, 5, 7, 8], splits, [Skipped("x.txt", "no image")])
     assert notes(images) == [
         "skipped in the folder (1): x.txt (no image)",
-        "images that have copies (1): 0.png = 1.png",
+        "images that have copies (1), each of which counts once: 0.png = 1.png",
     ]
 
 
 def test_copies_across_a_published_split_are_said(tmp_path):
     found = notes(make_set(tmp_path, [5, 6, 5], ["train", "train", "test"]))
-    assert found[-1] == "images on both sides of the published split: 1"
+    assert found[-1] == "images on both sides of the split that the set comes with: 1"
 
 
 def test_many_copies_are_counted(tmp_path):
     values = [value for value in range(5) for _ in range(2)]
     (found,) = notes(make_set(tmp_path, values, ["train"] * 10))
-    assert found.startswith("images that have copies (5): 0.png = 1.png; ")
+    assert found.startswith(
+        "images that have copies (5), each of which counts once: 0.png = 1.png; "
+    )
     assert found.endswith("; and 2 more")

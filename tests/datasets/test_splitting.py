@@ -126,3 +126,15 @@ def test_where_every_class_has_one_image_classes_play_no_part():
 
 def test_one_image_alone_is_train():
     assert split([(0, 5), (0, 5), (1, 5)], 0.9) == ["train"] * 3
+
+
+@given(images, st.lists(st.lists(st.integers(0, 59), min_size=2, max_size=5), max_size=6), shares)
+def test_what_is_kept_together_shares_a_side(images, together, share):
+    together = [[place for place in group if place < len(images)] for group in together]
+    labels, contents = zip(*images, strict=True)
+    named = [f"image {content}" for content in contents]
+    side = split_by_content(labels, named, share, 0, together)
+    for group in together:
+        assert len({side[place] for place in group}) <= 1
+    if not any(together):
+        assert side == split_by_content(labels, named, share, 0)

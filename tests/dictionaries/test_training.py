@@ -1,6 +1,7 @@
 """Training: what was planted is found, and nothing but the recipe and the seed matters."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from scipy.optimize import linear_sum_assignment
 
 from tickle_core.dictionaries import directions, stream, training
 from tickle_core.dictionaries.recipe import FROZEN, MAIN, PERMUTED, of_layer, recipes
+from tickle_core.errors import TickleError
 from tickle_core.params.sae import SaeOfLayer
 
 pytestmark = pytest.mark.slow
@@ -158,6 +160,13 @@ def small(store_of):
     return store_of(rng.laplace(size=(400, 4, 8)).astype(np.float32) @ rng.random((8, 8), "f"))
 
 
+def test_a_training_that_diverged_is_an_error(small, section, tmp_path):
+    sizes = {"latents": 32, "k": 4, "tokens": BATCH * 10, "batch_size": BATCH}
+    wild = section(**sizes, learning_rate=10.0)
+    with pytest.raises(TickleError, match="the autoencoder 'main' diverged: .* sae.learning_rate"):
+        trained(small, recipes(wild, seed=0), wild, tmp_path)
+
+
 @pytest.fixture
 def all_kinds(section):
     """Every variant, the nulls and a bfloat16 one, with a few dead latents on the way."""
@@ -250,17 +259,17 @@ def test_a_kill_while_saving_leaves_the_last_checkpoint(small, all_kinds, scratc
     made = recipes(section, seed=0)
     whole = trained(small, made, section, scratch("whole"))
     monkeypatch.setattr(training, "CHECKPOINT_SECONDS", -1)
-    folder, save, saved = scratch("killed"), torch.save, []
+    folder, write, written = scratch("killed"), Path.write_bytes, []
 
-    def save_half(content, file):
-        saved.append(file)
-        if len(saved) == 4:
-            file.write_bytes(b"half of it")
+    def write_half(path, content):
+        written.append(path)
+        if len(written) == 4:
+            write(path, b"half of it")
             raise KeyboardInterrupt
-        save(content, file)
+        return write(path, content)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(torch, "save", save_half)
+        patch.setattr(Path, "write_bytes", write_half)
         trained(small, made, section, folder)
     counted = count_steps(monkeypatch)
     resumed = trained(small, made, section, folder)

@@ -26,6 +26,7 @@ def images(make_set):
     """Image i says class i % 8; the labels are i % 4."""
     pixels = np.zeros((80, 2, 2, 1), np.uint8)
     pixels[:, 0, 0, 0] = np.arange(80) % 8
+    pixels[:, 1, 1, 0] = np.arange(80)  # no two are copies
     return make_set(pixels, [i % 4 for i in range(80)], list("abcd"), splits=["test"] * 80)
 
 
@@ -60,12 +61,24 @@ def test_the_null_guesses_the_most_frequent_classes_of_the_judged_images(make_se
     # Of the model's classes 0 to 6 there are 3, 1, 0, 2, 1, 1 and 1 images; another class is none.
     labels = [0, 0, 0, 1, 3, 3, 4, 5, 6, 7, 7]
     pixels = np.zeros((11, 2, 2, 1), np.uint8)
+    pixels[:, 1, 1, 0] = np.arange(11)
     images = make_set(pixels, labels, list("abcdefgh"), splits=["test"] * 11)
     matches = {name: index if index < 7 else None for index, name in enumerate("abcdefgh")}
     found = judged(images, matches)
     assert found["accuracy"]["n"] == 9
     assert found["accuracy"]["null"] == pytest.approx(3 / 9)
     assert found["top5"]["null"] == pytest.approx((3 + 2 + 1 + 1 + 1) / 9)
+
+
+def test_of_copies_one_counts(make_set):
+    """Twenty photographs, 51 times each, are twenty."""
+    pixels = np.zeros((20 * 51, 2, 2, 1), np.uint8)
+    pixels[:, 0, 0, 0] = np.arange(20 * 51) % 20
+    labels = [i % 4 for i in range(20 * 51)]
+    many = make_set(pixels, labels, list("abcd"), splits=["test"] * len(labels))
+    found = judged(many, {"a": 0, "b": 1, "c": 2, "d": 3})["accuracy"]
+    assert found["n"] == 20
+    assert found["interval"][1] - found["interval"][0] > 0.3
 
 
 def test_nothing_in_common(images):

@@ -8,7 +8,7 @@ import torch
 from tickle_core.datasets.announced import announced
 from tickle_core.errors import TickleError
 from tickle_core.models.layers import candidates, survey
-from tickle_core.models.stand_in import require_weights, stand_in
+from tickle_core.models.stand_in import require_classes, require_weights, stand_in
 from tickle_core.params import reading
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +21,9 @@ FOLDER = {
     "color": "rgb",
     "test_share": 0.2,
     "damaged": "skip",
+    "split": "content",
+    "near_copies": "note",
+    "range_16bit": [0, 65535],
 }
 
 
@@ -76,3 +79,21 @@ def test_a_device_that_is_not_there_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(TickleError, match="device is cuda.*auto"):
         devices.prepare("cuda")
+
+
+@pytest.mark.parametrize(
+    ("block", "changes", "told"),
+    [
+        ("attack", {"target": "Skirt"}, "attack.target: the model has no class 'Skirt'; .*Shirt"),
+        ("path", {"classes": [["Shirt", "Cot"]]}, "path.classes: .* no class 'Cot'; .*Coat"),
+    ],
+)
+def test_classes_that_the_model_will_not_have_are_refused(block, changes, told):
+    values = reading.read(ROOT / "params.yaml")
+    with pytest.raises(TickleError, match=told):
+        require_classes(checked(**{block: values[block] | changes}))
+
+
+def test_classes_that_are_seen_with_the_images_are_not_judged_before():
+    attack = reading.read(ROOT / "params.yaml")["attack"] | {"target": "anything"}
+    require_classes(checked(dataset=FOLDER, attack=attack))

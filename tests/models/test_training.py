@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from tickle_core.errors import TickleError
 from tickle_core.models import training
 from tickle_core.models.accuracy import accuracies
 from tickle_core.models.assembly import assemble
@@ -61,3 +62,19 @@ def test_an_easy_task_is_learnt_repeatably(halves):
     assert models[0].card["classes_of_dataset"] == {"left": 0, "top": 1}
     one, two = (model.network.state_dict() for model in models)
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
+def test_any_number_of_steps_is_trained(halves, steps):
+    model = untrained(halves)
+    count = int((halves.table["split"] == "train").sum())
+    section = SECTION.model_copy(update={"epochs": 1, "batch_size": -(-count // steps)})
+    training.train(model, halves, section, 0)
+    assert all(torch.isfinite(weight).all() for weight in model.network.parameters())
+
+
+@pytest.mark.parametrize("change", [{"learning_rate": 1e9}, {"weight_decay": 1e30}])
+def test_a_training_that_diverged_is_an_error(halves, change):
+    section = SECTION.model_copy(update=change)
+    with pytest.raises(TickleError, match="the training diverged: its last loss is"):
+        training.train(untrained(halves), halves, section, 0)

@@ -6,16 +6,19 @@ from pathlib import Path
 import pytest
 
 from tests.reporting.atlas import made_up as atlas
+from tests.reporting.attack import made_up as attack
 from tests.reporting.attribution import made_up as attribution
 from tests.reporting.circuits import made_up as circuits
 from tests.reporting.concepts import made_up as concepts
 from tests.reporting.connectedness import made_up as connectedness
 from tests.reporting.curvature import made_up as curvature
+from tests.reporting.delta import made_up as delta
 from tests.reporting.dimension import made_up as dimension
 from tests.reporting.features import made_up as features
 from tests.reporting.flow import made_up as flow
 from tests.reporting.fractures import made_up as fractures
 from tests.reporting.made_up import Made, layer_entry, share, write_images
+from tests.reporting.path import made_up as path
 from tests.reporting.probes import made_up as probes
 from tests.reporting.projections import made_up as projections
 from tests.reporting.sae import made_up as sae
@@ -40,6 +43,9 @@ MADE_UP = {
     "projections": projections.write,
     "atlas": atlas.write,
     "fractures": fractures.write,
+    "attack": attack.write,
+    "delta": delta.write,
+    "path": path.write,
 }
 
 
@@ -147,6 +153,9 @@ def make_params(layers):
         "color": "grey",
         "test_share": 0.5,
         "damaged": "refuse",
+        "split": "content",
+        "near_copies": "note",
+        "range_16bit": [0, 65535],
     }
     values["extract"] |= {"train_images": None, "test_images": None}
     values["sae"] |= {"layers": {}, "companions": sae.COMPANIONS, "top_images": 4}

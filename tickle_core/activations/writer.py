@@ -68,7 +68,7 @@ def create_store(
     for name, width in (("pooled", layout.channels), ("logits", layout.classes)):
         arrays.create(making / name, (count, width), "float32", layout.shard_rows, float("nan"))
     for name, column in (("image_ids", image_ids), ("labels", labels), ("is_test", is_test)):
-        array = arrays.create(making / name, column.shape, column.dtype.name, count, 0)
+        array = arrays.create(making / name, column.shape, column.dtype.name, max(1, count), 0)
         arrays.write_shard(array, 0, column)
     making.rename(path)
 

@@ -4,11 +4,8 @@ import numpy as np
 import torch
 
 from tickle_core.datasets.image_set import ImageSet
-from tickle_core.maximization import ascent
-from tickle_core.maximization.colors import color_root
-from tickle_core.maximization.objectives import Objective, Readout, Sources
-from tickle_core.maximization.parametrization import Canvas
-from tickle_core.models import folding
+from tickle_core.maximization.objectives import Objective, Sources
+from tickle_core.maximization.pictures import one_each
 from tickle_core.models.classifier import Classifier
 from tickle_core.params.features import Features
 
@@ -40,18 +37,6 @@ def of_means(
     norms = np.linalg.norm(around, axis=1, keepdims=True)
     directions = torch.from_numpy((around / np.where(norms > 0, norms, 1)).astype(np.float32))
     objectives = [Objective("direction", cell) for cell in range(len(means))]
-    layer = classifier.card["layers"][module]
     sources = Sources(torch.from_numpy(patches), directions=directions)
-    readout = Readout(objectives, layer, sources, classifier.device)
-    canvas = Canvas(
-        section.parametrization, images.size, images.images.shape[3], color_root(images, seed)
-    )
-    faster = folding.folded(classifier, images, module)
-    spread = (patches @ directions.numpy().T).std(0)
-    made = [
-        ascent.maximize(
-            faster, module, readout.take(batch), spread[batch].tolist(), canvas, section, seed
-        )
-        for batch in ascent.batches(objectives, section)
-    ]
-    return np.concatenate(made)[:, 0]
+    spread = (patches @ directions.numpy().T).std(0).tolist()
+    return one_each(classifier, images, module, objectives, sources, spread, section, seed)

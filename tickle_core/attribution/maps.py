@@ -125,7 +125,7 @@ def of_chains(
         for row, part in zip(table, np.split(place, lengths.cumsum()[:-1]), strict=True):
             row[: len(part)] = part
         device = images.device
-        path = paths.chain(
+        path = path_integral.chain(
             images, *(torch.from_numpy(each).to(device) for each in (table, lengths))
         )
         found[name] = _integrated(subject, subject.logit, path, section, rows)

@@ -20,7 +20,7 @@ from tickle_core.circuits.effects import exact_effects
 from tickle_core.circuits.images import Images
 from tickle_core.circuits.matching import CHOSEN_BY, make_plan
 from tickle_core.circuits.ranking import Screen, screen
-from tickle_core.circuits.units import Units, channels
+from tickle_core.interventions.units import Units, channels
 from tickle_core.models.splicing import Splice
 from tickle_core.params.circuits import Circuits
 

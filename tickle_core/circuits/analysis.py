@@ -10,11 +10,11 @@ from tickle_core import logistic
 from tickle_core.activations.store import ActivationStore
 from tickle_core.circuits import ablation, patching, tracing
 from tickle_core.circuits.images import read_images
-from tickle_core.circuits.units import Directions, Latents, Units, channels
 from tickle_core.dictionaries.components import principal_components
 from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.dictionaries.stream import Sample
 from tickle_core.errors import TickleError
+from tickle_core.interventions.units import Directions, Latents, Units, channels
 from tickle_core.models.splicing import Splice
 from tickle_core.params.circuits import Circuits
 

@@ -8,8 +8,8 @@ import torch
 
 from tickle_core.activations.store import ActivationStore
 from tickle_core.circuits import pairing
-from tickle_core.circuits.kinds import Changes, PairBatch, ScreenedParts
 from tickle_core.circuits.pairing import ImagesByClass, Pairs
+from tickle_core.interventions.parts import Changes, PairBatch, ScreenedParts
 from tickle_core.models.accuracy import batch_size
 from tickle_core.models.splicing import Splice
 from tickle_core.progress import progress

@@ -21,12 +21,12 @@ import torch
 
 from tickle_core.activations.store import ActivationStore
 from tickle_core.circuits import choosing, pairing, patching_summary, plans
-from tickle_core.circuits.kinds import PairBatch, Screened
 from tickle_core.circuits.pairing import ImagesByClass, Pairs
 from tickle_core.circuits.patching_summary import Key, Patched, Patching
 from tickle_core.circuits.plans import Layer, PatchPlan
-from tickle_core.circuits.units import Directions, Latents
 from tickle_core.dictionaries.stream import Sample
+from tickle_core.interventions.parts import PairBatch, Screened
+from tickle_core.interventions.units import Directions, Latents
 from tickle_core.models.accuracy import batch_size
 from tickle_core.models.splicing import Splice
 from tickle_core.params.circuits import Circuits

@@ -10,7 +10,11 @@ from torch.nn import functional as F
 from tickle_core.activations.store import ActivationStore
 from tickle_core.circuits import choosing, pairing, rivals
 from tickle_core.circuits.choosing import Candidates
-from tickle_core.circuits.kinds import (
+from tickle_core.circuits.pairing import ImagesByClass, Pairs
+from tickle_core.circuits.sites import find_sites
+from tickle_core.dictionaries import directions
+from tickle_core.dictionaries.stream import Sample
+from tickle_core.interventions.parts import (
     CodedUnits,
     Lines,
     Parts,
@@ -18,11 +22,7 @@ from tickle_core.circuits.kinds import (
     ReadUnits,
     ScreenedParts,
 )
-from tickle_core.circuits.pairing import ImagesByClass, Pairs
-from tickle_core.circuits.sites import find_sites
-from tickle_core.circuits.units import Directions, Latents
-from tickle_core.dictionaries import directions
-from tickle_core.dictionaries.stream import Sample
+from tickle_core.interventions.units import Directions, Latents
 from tickle_core.models.splicing import Splice
 from tickle_core.params.circuits import Circuits
 
@@ -153,7 +153,7 @@ def _own(layer: Layer, section: Circuits) -> dict[str, Candidates]:
 def _bases(layer: Layer, section: Circuits, seed: int) -> dict[str, Candidates]:
     """Random orthonormal bases of the layer."""
     d = layer.images.tokens.shape[2]
-    drawn = (rivals.random_basis(d, seed + RIVALS_SEED + draw) for draw in range(DRAWS))
+    drawn = (directions.random_basis(d, seed + RIVALS_SEED + draw) for draw in range(DRAWS))
     return {
         f"basis {draw}": Candidates(
             ReadUnits(basis.to(layer.device)), _share_of(d, section), weigh=True

@@ -14,7 +14,7 @@ import torch
 
 from tickle_core.activations.store import ActivationStore
 from tickle_core.circuits.images import Images, batches
-from tickle_core.circuits.units import Units
+from tickle_core.interventions.units import Units
 from tickle_core.models.splicing import Splice
 from tickle_core.progress import progress
 

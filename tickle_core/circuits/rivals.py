@@ -1,14 +1,6 @@
-"""Units that mean nothing: what channels and latents have to beat under the same rule."""
+"""Codes of directions that mean nothing: what latents have to beat under the same rule."""
 
 import torch
-
-
-def random_basis(d: int, seed: int) -> torch.Tensor:
-    """An orthonormal basis (d, d), uniformly distributed."""
-    normal = torch.randn(d, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    basis, triangle = torch.linalg.qr(normal)
-    # Without the signs it would be no uniform one (Mezzadri 2007, arXiv:math-ph/0609050).
-    return (basis * triangle.diagonal().sign()).T.float().contiguous()
 
 
 def matching_pursuit(acts: torch.Tensor, directions: torch.Tensor, k: int) -> torch.Tensor:

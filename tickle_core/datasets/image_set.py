@@ -42,6 +42,7 @@ TABLE_SCHEMA = pa.schema(
     }
 )
 SHARD_BYTES = 64 * 2**20
+RANGE_16BIT = (0, 2**16 - 1)
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,14 @@ class Geometry:
         Side of the square that was then cut out of the centre, in pixels.
     interpolation
         The filter, which widens when an image shrinks.
+    range_16bit
+        Values of 16-bit images that become black and white.
     """
 
     resize: int
     image_size: int
     interpolation: Literal["bilinear", "bicubic"]
+    range_16bit: tuple[int, int] = RANGE_16BIT
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,8 @@ class ImageSet:
         How the images were brought to their size; None where they are as they came.
     skipped
         What was found beside the images and could not be used, sorted by source.
+    remarks
+        What else was noticed when the set was made, in sentences without their full stop.
     """
 
     images: zarr.Array
@@ -86,6 +92,7 @@ class ImageSet:
     class_names: tuple[str, ...]
     geometry: Geometry | None
     skipped: tuple[Skipped, ...]
+    remarks: tuple[str, ...]
 
     @property
     def size(self) -> tuple[int, int]:
@@ -123,13 +130,13 @@ class ImageSet:
                 f"{images.shape[0]}: {remedy}"
             )
         attributes: dict[str, Any] = dict(images.attrs)
-        geometry = attributes["geometry"]
         return cls(
             images,
             table.to_pandas(),
             tuple(attributes["class_names"]),
-            Geometry(**geometry) if geometry else None,
+            _geometry(attributes["geometry"]),
             skipping.read(path / SKIPPED),
+            tuple(attributes["remarks"]),
         )
 
     @property
@@ -247,6 +254,7 @@ def write_table(
     contents: Sequence[str],
     class_names: Sequence[str],
     skipped: Sequence[Skipped] = (),
+    remarks: Sequence[str] = (),
 ) -> None:
     """Complete a set: one entry per image in each sequence, in the order of the images.
 
@@ -259,6 +267,8 @@ def write_table(
         turned out to have no usable image.
     skipped
         What could not be used.
+    remarks
+        What else was noticed.
     """
     columns = {
         "id": range(len(labels)),
@@ -270,8 +280,16 @@ def write_table(
     }
     table = pa.table(columns, schema=TABLE_SCHEMA)
     pq.write_table(table, out / TABLE, compression="zstd", write_page_checksum=True)
-    zarr.open_array(out / IMAGES, mode="r+").attrs["class_names"] = list(class_names)
+    array = zarr.open_array(out / IMAGES, mode="r+")
+    array.update_attributes({"class_names": list(class_names), "remarks": list(remarks)})
     skipping.write(out / SKIPPED, skipped)
+
+
+def _geometry(written: dict[str, Any] | None) -> Geometry | None:
+    if written is None:
+        return None
+    low, high = written["range_16bit"]
+    return Geometry(**written | {"range_16bit": (low, high)})
 
 
 def content_hash(image: np.ndarray) -> str:
@@ -291,8 +309,13 @@ def shuffle_key(content: str, purpose: str, seed: int) -> bytes:
     ).digest()
 
 
+def distinct(table: "pd.DataFrame", split: Split) -> "pd.DataFrame":
+    """The rows of a split without copies: of equal images the first, so that n counts images."""
+    return table[table["split"] == split].drop_duplicates("content")
+
+
 def draw(table: "pd.DataFrame", split: Split, count: int | None, seed: int) -> np.ndarray:
-    """A random draw of a split's images, even over its classes.
+    """A random draw of a split's distinct images, even over its classes.
 
     Classes take turns in giving an image, so their counts differ by at most one until a class has
     no more to give. A larger draw contains the smaller one. Neither the order of rows nor the
@@ -314,7 +337,7 @@ def draw(table: "pd.DataFrame", split: Split, count: int | None, seed: int) -> n
     int64 (n,)
         Ids, ascending.
     """
-    rows = table[table["split"] == split]
+    rows = distinct(table, split)
     keys = [shuffle_key(content, "draw", seed) for content in rows["content"]]
     shuffled = rows.assign(key=keys).sort_values(["key", "id"])
     turns = shuffled.assign(turn=shuffled.groupby("label").cumcount())

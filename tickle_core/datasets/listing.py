@@ -1,24 +1,45 @@
 """Which files lie in class folders, and what else lies there."""
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Literal
 
+from tickle_core.datasets import layout
 from tickle_core.datasets.skipping import Skipped, printable
 from tickle_core.errors import TickleError
 
-# What systems leave behind in folders; so do names that start with a dot.
-LEFT_BEHIND = frozenset({"Thumbs.db", "desktop.ini", "__MACOSX"})
+# What systems leave behind in folders, in whatever case; so do names that start with a dot.
+LEFT_BEHIND = frozenset(
+    {
+        "#recycle",
+        "$recycle.bin",
+        "@eadir",
+        "__macosx",
+        "desktop.ini",
+        "icon\r",
+        "lost+found",
+        "system volume information",
+        "thumbs.db",
+    }
+)
 
 
-def list_images(root: Path) -> tuple[dict[str, list[Path]], list[Skipped]]:
+def list_images(
+    root: Path, split: Literal["content", "folders"] = "content"
+) -> tuple[dict[str, list[Path]], list[Skipped]]:
     """Files of each class folder, subfolders included, and what cannot be used.
 
-    Hidden files and folders (names that start with a dot) and those in `LEFT_BEHIND` are no part
-    of anybody's images and are ignored. Every other thing is either returned as a file of a class
+    Hidden files and folders (names that start with a dot), those in `LEFT_BEHIND` and the table of
+    groups are no images and are ignored. Every other thing is either returned as a file of a class
     or listed: files outside class folders, links that lead nowhere, outside the folder or to a
     folder, what is neither file nor folder, names that are not valid Unicode, and class folders
     without files. Whether a file is an image is not looked at.
+
+    Parameters
+    ----------
+    split
+        Where the class folders lie: right below `root`, or below the folders of a split.
 
     Returns
     -------
@@ -31,44 +52,60 @@ def list_images(root: Path) -> tuple[dict[str, list[Path]], list[Skipped]]:
     Raises
     ------
     TickleError
-        If the folder is missing, or if two class folders have the same name in composed form.
+        If the folder is missing, if it is laid out otherwise, or if two class folders have the
+        same name in composed form.
     """
     base = root.resolve()
-    folders, skipped = class_folders(root)
-    paths_by_class = {}
-    for name in sorted(folders):
-        found = list(_walk(folders[name], base))
+    folders, skipped = folders_of(root, base)
+    if split == "folders":
+        layout.splits(folders, root)
+        places: list[tuple[str, Path]] = []
+        for top in folders.values():
+            found, beside = folders_of(top, base)
+            places += found.items()
+            skipped += [Skipped(f"{top.name}/{one.source}", one.reason) for one in beside]
+    else:
+        layout.require_classes(folders, {name: _below(folders[name]) for name in folders}, root)
+        places = list(folders.items())
+    paths_by_class: dict[str, list[Path]] = {}
+    for name, folder in sorted(places):
+        entries = list(_walk(folder, base))
         skipped += [
             Skipped(path.relative_to(root).as_posix(), obstacle)
-            for path, obstacle in found
+            for path, obstacle in entries
             if obstacle
         ]
-        paths = _sorted(path for path, obstacle in found if not obstacle)
+        paths = [path for path, obstacle in entries if not obstacle]
         if paths:
-            paths_by_class[name] = paths
+            paths_by_class[name] = _sorted([*paths_by_class.get(name, []), *paths])
         else:
-            skipped.append(Skipped(folders[name].name, "a class folder without any image"))
+            source = folder.relative_to(root).as_posix()
+            skipped.append(Skipped(source, "a class folder without any image"))
     return paths_by_class, skipped
 
 
-def class_folders(root: Path) -> tuple[dict[str, Path], list[Skipped]]:
-    """The class folders by name (NFC), and what else lies beside them; neither is entered.
+def folders_of(root: Path, base: Path) -> tuple[dict[str, Path], list[Skipped]]:
+    """The folders in a folder by name (NFC), and what else lies there; nothing is entered.
+
+    Parameters
+    ----------
+    base
+        What links may not lead out of.
 
     Raises
     ------
     TickleError
-        As `list_images` does.
+        If it is no folder, or two names are the same in composed form.
     """
     if not root.is_dir():
         raise TickleError(
             f"{root} is missing or no folder: set dataset.folder to a folder that holds one "
             "folder of images per class"
         )
-    base = root.resolve()
     folders: dict[str, Path] = {}
     skipped = []
     for entry in _sorted(root.iterdir()):
-        if _is_ignored(entry):
+        if _is_ignored(entry) or entry.name == layout.GROUPS:
             continue
         obstacle = _obstacle(entry, base)
         if obstacle or not entry.is_dir():
@@ -82,6 +119,10 @@ def class_folders(root: Path) -> tuple[dict[str, Path], list[Skipped]]:
             )
         folders[name] = entry
     return folders, skipped
+
+
+def _below(folder: Path) -> set[str]:
+    return {entry.name for entry in folder.iterdir() if entry.is_dir() and not _is_ignored(entry)}
 
 
 def _walk(folder: Path, base: Path) -> Iterator[tuple[Path, str]]:
@@ -102,7 +143,7 @@ def _walk(folder: Path, base: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _is_ignored(path: Path) -> bool:
-    return path.name.startswith(".") or path.name in LEFT_BEHIND
+    return path.name.startswith(".") or path.name.lower() in LEFT_BEHIND
 
 
 def _obstacle(path: Path, base: Path) -> str:
@@ -125,6 +166,6 @@ def _obstacle(path: Path, base: Path) -> str:
     return ""
 
 
-def _sorted(paths: Iterator[Path]) -> list[Path]:
+def _sorted(paths: Iterable[Path]) -> list[Path]:
     """Paths in the order of their text; their own order differs between versions of Python."""
     return sorted(paths, key=Path.as_posix)

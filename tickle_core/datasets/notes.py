@@ -17,11 +17,14 @@ def notes(images: ImageSet) -> list[str]:
         found.append(
             f"skipped in the folder ({len(images.skipped)}): {skipping.summary(images.skipped)}"
         )
+    found += images.remarks
     if copies := images.duplicates:
         named = "; ".join(" = ".join(map(printable, group)) for group in copies[:NAMED])
         more = f"; and {len(copies) - NAMED} more" if len(copies) > NAMED else ""
-        found.append(f"images that have copies ({len(copies)}): {named}{more}")
+        found.append(
+            f"images that have copies ({len(copies)}), each of which counts once: {named}{more}"
+        )
     sides = images.table.groupby("content")["split"].nunique()
     if both := int((sides > 1).sum()):
-        found.append(f"images on both sides of the published split: {both}")
+        found.append(f"images on both sides of the split that the set comes with: {both}")
     return found

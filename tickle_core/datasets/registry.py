@@ -19,7 +19,7 @@ def require(section: Dataset) -> None:
     if not root.is_dir():
         raise TickleError(f"dataset.folder is {section.folder!r}, which is no folder: make it")
     if section.source == "folder":
-        folder.require_classes(root)
+        folder.require_classes(section)
     if section.source == "torchvision":
         torchvision_set.require_name(section.name)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from tickle_core import results
 from tickle_core.errors import TickleError
 
+JOINERS = "\u200c\u200d"
 NAMED = 10  # in one message; the rest is counted
 
 
@@ -71,8 +72,13 @@ def summary(skipped: Sequence[Skipped]) -> str:
 
 
 def printable(name: str) -> str:
-    """A file's name on one line: what cannot be printed appears as its escape."""
+    """A name on one line, and in its own direction: what cannot be printed appears as its escape.
+
+    Joiners stay: Persian words and emoji are written with them.
+    """
     return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        letter
+        if letter.isprintable() or letter in JOINERS
+        else letter.encode("unicode_escape").decode()
         for letter in name
     )

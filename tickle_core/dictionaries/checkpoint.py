@@ -1,5 +1,6 @@
 """An unfinished training on disk."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ FILE = "checkpoint.pt"
 def save(directory: Path, state: dict[str, Any]) -> None:
     """Write the state of a training; what was saved before stands until it is complete."""
     partial = directory / f"{FILE}.partial"
-    torch.save(state, partial)
+    content = io.BytesIO()
+    torch.save(state, content)
+    # A full disk is an OSError here; torch itself would not say so.
+    partial.write_bytes(content.getbuffer())
     partial.replace(directory / FILE)
 
 

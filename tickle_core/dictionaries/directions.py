@@ -1,4 +1,4 @@
-"""Random directions that are spread as given ones: the dictionaries that nobody learnt."""
+"""Random directions: the dictionaries and bases that nobody learnt."""
 
 import numpy as np
 import torch
@@ -31,6 +31,14 @@ def draw(spread: torch.Tensor, count: int, rng: np.random.Generator) -> torch.Te
     """
     normal = torch.from_numpy(rng.standard_normal((count, len(spread)))).to(spread.device)
     return F.normalize(normal @ spread).float()
+
+
+def random_basis(d: int, seed: int) -> torch.Tensor:
+    """An orthonormal basis (d, d), uniformly distributed."""
+    normal = torch.randn(d, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    basis, triangle = torch.linalg.qr(normal)
+    # Without the signs it would be no uniform one (Mezzadri 2007, arXiv:math-ph/0609050).
+    return (basis * triangle.diagonal().sign()).T.float().contiguous()
 
 
 def like_tokens(sample: Sample, count: int, seed: int) -> torch.Tensor:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from tickle_core.dictionaries import selection
@@ -146,7 +147,7 @@ class SparseAutoencoder(nn.Module):
 def save(sae: SparseAutoencoder, directory: Path) -> None:
     """Write weights and card into an existing directory."""
     state = {name: t.detach().cpu().contiguous() for name, t in sae.state_dict().items()}
-    save_file(state, directory / WEIGHTS)
+    (directory / WEIGHTS).write_bytes(safetensors.torch.save(state))
     latents, d = sae.w_dec.shape
     card: dict[str, Any] = {"d": d, "latents": latents, "variant": sae.variant, "k": sae.k}
     write_json(directory / CARD, card)

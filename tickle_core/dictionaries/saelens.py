@@ -19,9 +19,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.errors import TickleError
@@ -90,7 +91,7 @@ def export_saelens(sae: SparseAutoencoder, directory: Path | str) -> None:
         weights["threshold"] = sae.threshold
     # Cloned, since the file may not hold two names for one piece of memory.
     weights = {name: w.detach().cpu().contiguous().clone() for name, w in weights.items()}
-    save_file(weights, directory / WEIGHTS)
+    (directory / WEIGHTS).write_bytes(safetensors.torch.save(weights))
     write_json(directory / CONFIG, config)
 
 

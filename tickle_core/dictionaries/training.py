@@ -15,6 +15,7 @@ from tickle_core.dictionaries import checkpoint, directions, objectives, selecti
 from tickle_core.dictionaries.recipe import Recipe
 from tickle_core.dictionaries.sae import SparseAutoencoder
 from tickle_core.dictionaries.stream import Sample, permute_dimensions, token_batches
+from tickle_core.errors import TickleError
 from tickle_core.params.sae import Sae
 from tickle_core.progress import progress
 
@@ -24,6 +25,7 @@ CHECKS = 25  # on held-out tokens, in a training that is not stopped early
 GAIN = 0.001  # of the FVU, that counts as an improvement
 INITIAL_TOKENS = 4096
 CHECKPOINT_SECONDS = 20
+DIVERGED = 2.0  # FVU: the mean alone has 1
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ def train(
         if time.monotonic() - saved > CHECKPOINT_SECONDS:
             _save(scratch, done, trainees)
             saved = time.monotonic()
+    for name, trainee in trainees.items():
+        trainee.require_success(name)
     _save(scratch, done, trainees)
     for trainee in trainees.values():
         trainee.sae.fold(sample.mean, sample.scale)
@@ -164,6 +168,20 @@ class Trainee:
         else:
             self._stale += 1
         self.done = self._stale >= self.recipe.patience or self.steps >= self.recipe.steps
+
+    def require_success(self, name: str) -> None:
+        """Refuse weights that describe activations worse than their mean does.
+
+        Raises
+        ------
+        TickleError
+            If held-out FVU never fell below `DIVERGED`.
+        """
+        if not self._best < DIVERGED:
+            raise TickleError(
+                f"the training of the autoencoder {name!r} diverged: its best held-out FVU is "
+                f"{self._best:.3g}; lower sae.learning_rate"
+            )
 
     def view(self, acts: torch.Tensor, number: int) -> torch.Tensor:
         """What this SAE sees of a batch: the null one, its dimensions permuted."""

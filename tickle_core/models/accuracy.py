@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from tickle_core import statistics
+from tickle_core.datasets import image_set
 from tickle_core.datasets.image_set import ImageSet, Split
 from tickle_core.models.classifier import Classifier
 from tickle_core.progress import progress
@@ -36,7 +37,8 @@ def accuracies(
     indices = [matches[name] for name in images.class_names]
     target_of_label = np.array([-1 if index is None else index for index in indices])
     targets = target_of_label[images.table["label"].to_numpy()]
-    ids = np.flatnonzero((images.table["split"] == split).to_numpy() & (targets >= 0))
+    ids = image_set.distinct(images.table, split)["id"].to_numpy()
+    ids = ids[targets[ids] >= 0]
     if len(ids) == 0:
         return {"accuracy": None, "top5": None}
 

@@ -9,6 +9,9 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
+from tickle_core.errors import TickleError
+from tickle_core.models.names import suggest
+
 # A WordNet id, alone ("n01440764") or before a name ("n01440764_tench").
 SYNSET = re.compile(r"(n\d{8})(?:[\s_.,-]+(.*))?")
 
@@ -77,3 +80,16 @@ def _unambiguous(keys: list[str]) -> dict[str, int]:
     """Index by key, of the keys that occur once and are not empty."""
     counts = Counter(keys)
     return {key: index for index, key in enumerate(keys) if key and counts[key] == 1}
+
+
+def place_of(name: str, class_names: Sequence[str], key: str) -> int:
+    """The index of the model's class of this name, which params.yaml has under `key`.
+
+    Raises
+    ------
+    TickleError
+        If there is none; it names the nearest.
+    """
+    if name not in class_names:
+        raise TickleError(f"{key}: the model has no class {name!r}; {suggest(name, class_names)}")
+    return list(class_names).index(name)

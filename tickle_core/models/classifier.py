@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from tickle_core.errors import TickleError
@@ -83,7 +84,7 @@ def save(classifier: Classifier, directory: Path) -> None:
         name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
         for name, tensor in classifier.network.state_dict().items()
     }
-    save_file(state, directory / WEIGHTS)
+    (directory / WEIGHTS).write_bytes(safetensors.torch.save(state))
     write_json(directory / CARD, classifier.card)
 
 

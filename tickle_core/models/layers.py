@@ -64,10 +64,16 @@ def survey(network: nn.Module, example: torch.Tensor) -> dict[str, dict[str, Any
     return layers
 
 
-def candidates(network: nn.Module, example: torch.Tensor) -> list[str]:
-    """The module paths that `survey` describes, in order of execution; takes one forward pass."""
+def candidates(network: nn.Module, example: torch.Tensor) -> dict[str, torch.Size]:
+    """The modules that `survey` describes, in order of execution; takes one forward pass.
+
+    Returns
+    -------
+    dict
+        From module path to the shape of the output for one image.
+    """
     outputs, _, _ = _run(unwrap(network), example)
-    return [path for path, output in outputs.items() if _layout(output)]
+    return {path: output for path, output in outputs.items() if _layout(output)}
 
 
 def _run(

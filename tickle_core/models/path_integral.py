@@ -65,6 +65,30 @@ def straight(start: torch.Tensor, end: torch.Tensor) -> Path:
     return points
 
 
+def chain(stations: torch.Tensor, of_image: torch.Tensor, lengths: torch.Tensor) -> Path:
+    """Straight from station to station.
+
+    Parameters
+    ----------
+    stations
+        (m, ...), points that are passed.
+    of_image
+        (n, longest), which stations each path passes, in order; what follows its last is padding.
+    lengths
+        (n,), how many each passes, two at least.
+    """
+
+    def points(which: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+        along = at[None] * (lengths[which, None] - 1)
+        before = along.floor().long().minimum(lengths[which, None] - 2)
+        share = (along - before).to(stations.dtype).view(len(which), -1, *[1] * (stations.ndim - 1))
+        first = stations[of_image[which].gather(1, before)]
+        then = stations[of_image[which].gather(1, before + 1)]
+        return torch.lerp(first, then, share)
+
+    return points
+
+
 def integrate(
     function: Function,
     path: Path,

@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from tickle_core.datasets.announced import announced
+from tickle_core.datasets.announced import STAND_INS, announced
+from tickle_core.models import classes
 from tickle_core.models.architectures import build
 from tickle_core.models.assembly import logits_of, require_channels
 from tickle_core.models.zoo import registry, weight_files
@@ -29,6 +30,23 @@ def stand_in(checked: Params) -> tuple[nn.Module, torch.Tensor]:
     example = torch.zeros(1, images.channels, images.side, images.side)
     logits_of(network, example, entry.geometry)
     return network, example
+
+
+def require_classes(checked: Params) -> None:
+    """Refuse classes that the model will not have, as far as they are known before images are read.
+
+    Raises
+    ------
+    TickleError
+        Naming the class, where it stands, and the nearest one that there is.
+    """
+    names = registry.describe(checked.model, announced(checked.dataset)).class_names
+    if tuple(names) == STAND_INS:
+        return
+    if checked.attack.target is not None:
+        classes.place_of(checked.attack.target, names, "attack.target")
+    for name in (name for pair in checked.path.classes for name in pair):
+        classes.place_of(name, names, "path.classes")
 
 
 def require_weights(section: Model) -> None:

@@ -1,5 +1,6 @@
 """Training the small residual network on an image set."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -8,11 +9,13 @@ import torch.nn.functional as F
 
 from tickle_core import streams
 from tickle_core.datasets.image_set import ImageSet
+from tickle_core.errors import TickleError
 from tickle_core.models.classifier import Classifier
 from tickle_core.params.model import Train
 from tickle_core.progress import progress
 
 POOL_BYTES = 512 * 2**20
+MOST_LOSS = 10  # in parts of what guessing costs
 
 
 def train(classifier: Classifier, images: ImageSet, section: Train, seed: int) -> None:
@@ -21,6 +24,11 @@ def train(classifier: Classifier, images: ImageSet, section: Train, seed: int) -
     SGD with Nesterov momentum under a one-cycle learning rate (Smith & Topin 2018,
     arXiv:1708.07120), random horizontal flips. Images stream through a bounded pool, so memory
     does not grow with their number.
+
+    Raises
+    ------
+    TickleError
+        If the training diverged.
     """
     network, device = classifier.network, classifier.device
     rng = np.random.default_rng(seed)
@@ -35,7 +43,7 @@ def train(classifier: Classifier, images: ImageSet, section: Train, seed: int) -
     )
     steps = section.epochs * -(-len(train_ids) // section.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=section.learning_rate, total_steps=steps, pct_start=0.25
+        optimizer, max_lr=section.learning_rate, total_steps=steps, pct_start=_rise(steps)
     )
     network.train()
     batches = _batches(images, train_ids, section, rng)
@@ -49,6 +57,16 @@ def train(classifier: Classifier, images: ImageSet, section: Train, seed: int) -
         optimizer.step()
         schedule.step()
     network.eval()
+    if not math.isfinite(last := float(loss)) or last > MOST_LOSS * math.log(len(labels.unique())):
+        raise TickleError(
+            f"the training diverged: its last loss is {last:.3g}; lower model.learning_rate or "
+            "model.weight_decay"
+        )
+
+
+def _rise(steps: int) -> float:
+    """Share of the steps in which the learning rate rises; torch divides by 0 where it is one."""
+    return 0.25 if steps != 4 else 0.5
 
 
 def _batches(

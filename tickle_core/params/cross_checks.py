@@ -15,6 +15,7 @@ def problems(params: Params) -> Iterator[str]:
     """What does not fit together, in sentences that say where and what to do."""
     yield from _layers(params)
     yield from _sizes(params)
+    yield from _rates(params)
 
 
 def _layers(params: Params) -> Iterator[str]:
@@ -74,4 +75,15 @@ def _sizes(params: Params) -> Iterator[str]:
         yield (
             f"report.latents is {params.report.latents}, but sae.heat_maps keeps where in an image "
             f"a latent is active of only {params.sae.heat_maps}"
+        )
+
+
+def _rates(params: Params) -> Iterator[str]:
+    if params.model.source != "train":
+        return
+    shrink = params.model.learning_rate * params.model.weight_decay
+    if shrink >= 1:
+        yield (
+            f"model.learning_rate times model.weight_decay is {shrink:.3g}: from 1 on, each step "
+            "turns the weights over; lower one of them"
         )

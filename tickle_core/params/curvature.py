@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tickle_core.params.types import Block, Positive
+from tickle_core.params.types import MOST, Block, Positive
 
 
 class Curvature(Block):
@@ -16,9 +16,9 @@ class Curvature(Block):
     """The same, to see how much depends on it."""
     sources: Positive
     """Images that paths start from, at most."""
-    groups: Annotated[int, Field(ge=3)]
+    groups: Annotated[int, Field(ge=3, le=MOST)]
     """Groups of images that are left out in turn, for intervals."""
-    draws: Annotated[int, Field(ge=2)]
+    draws: Annotated[int, Field(ge=2, le=MOST)]
     """Flat samples of each kind that are drawn."""
     shown: Positive
     """Paths in the report, of the most bent ones and of the least."""

@@ -4,7 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from tickle_core.params.types import Block, Positive, Share
+from tickle_core.params.types import Block, HeldOut, Positive
+
+Value16Bit = Annotated[int, Field(ge=0, lt=2**16)]
 
 
 class FashionMnist(Block):
@@ -27,7 +29,7 @@ class Photographs(Block):
     """How images are resized."""
     color: Literal["grey", "rgb"]
     """The colour mode that all images are brought to."""
-    test_share: Share
+    test_share: HeldOut
     """Share of each class that is held out."""
 
     @model_validator(mode="after")
@@ -49,6 +51,19 @@ class ImageFolder(Photographs):
     """Below it, at any depth, lie folders named by class."""
     damaged: Literal["refuse", "skip"]
     """What becomes of files that are no usable image: refused, or skipped and listed."""
+    split: Literal["content", "folders"]
+    """What the split goes by: content (test_share of each class), or folders above the classes."""
+    near_copies: Literal["note", "together"]
+    """What becomes of images that are nearly the same: noted, or also kept on one side."""
+    range_16bit: Annotated[list[Value16Bit], Field(min_length=2, max_length=2)]
+    """Values of 16-bit grey images that become black and white."""
+
+    @model_validator(mode="after")
+    def _rises(self) -> "ImageFolder":
+        black, white = self.range_16bit
+        if black >= white:
+            raise ValueError(f"range_16bit runs from {black} to {white}, and should rise")
+        return self
 
 
 class TorchvisionSet(Photographs):

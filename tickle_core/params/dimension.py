@@ -12,7 +12,7 @@ class Dimension(Block):
 
     variance: Share
     """Share of the variance that the counted components hold."""
-    blocks: Annotated[int, Field(ge=2)]
+    blocks: Annotated[int, Field(ge=2, le=1000)]
     """Groups of images that are held out in turn."""
     draws: Positive
     """Spectra of matched Gaussians, and sets of images of any kind, drawn for comparison."""

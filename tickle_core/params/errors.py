@@ -36,7 +36,7 @@ def explain(problem: Mapping[str, Any], schema: type[BaseModel]) -> str:
         return f"{where}.source is {problem['ctx']['tag']!r}; {hint(problem['ctx']['tag'], valid)}"
     if kind == "missing":
         return f"{where} is missing"
-    if kind == "string_pattern_mismatch":
+    if kind == "string_pattern_mismatch" or (kind == "string_type" and "[key]" in problem["loc"]):
         return (
             f"{where!r} is no plain word: an alias is lower-case letters, digits and underscores, "
             "and starts with a letter"

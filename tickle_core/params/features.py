@@ -4,7 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from tickle_core.params.types import Block, NotNegative, NotNegativeReal, Positive, PositiveReal
+from tickle_core.params.types import (
+    MOST,
+    Block,
+    LearningRate,
+    NotNegative,
+    NotNegativeReal,
+    Positive,
+)
 
 
 class Features(Block):
@@ -14,7 +21,7 @@ class Features(Block):
     """What is ascended of a picture: fourier (decorrelated colours, 1/f) or pixel."""
     steps: Positive
     """Steps of gradient ascent."""
-    learning_rate: PositiveReal
+    learning_rate: LearningRate
     """Learning rate of Adam."""
     channels: NotNegative
     """Channels that are pictured: those that vary most between images."""
@@ -44,7 +51,7 @@ class Features(Block):
     """Pictures at once."""
     natural: Positive
     """Images that activate a unit most, and least, kept beside its pictures."""
-    noise: Annotated[int, Field(ge=2)]
+    noise: Annotated[int, Field(ge=2, le=MOST)]
     """Natural images with random phases behind the null of the scores."""
 
     @model_validator(mode="after")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tickle_core.params.types import Block, NotNegative, Positive
+from tickle_core.params.types import MOST, Block, NotNegative, Positive
 
 
 class Fractures(Block):
@@ -14,7 +14,7 @@ class Fractures(Block):
     """Of a unit, at most: time grows with their third power."""
     neighbours: Positive
     """That points are joined with."""
-    draws: Annotated[int, Field(ge=5)]
+    draws: Annotated[int, Field(ge=5, le=MOST)]
     """Gaussians that each unit is held against."""
     latents: NotNegative
     """Latents that are looked at: the strongest."""

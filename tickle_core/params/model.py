@@ -6,7 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from tickle_core.params.types import Block, NotNegativeReal, Positive, PositiveReal, Real
+from tickle_core.params.types import (
+    Block,
+    LearningRate,
+    NotNegativeReal,
+    Positive,
+    PositiveReal,
+    Real,
+)
 
 ARCHITECTURE_PATTERN = r"(torchvision|timm)/[\w.]+|[A-Za-z_][\w.]*:[A-Za-z_]\w*"
 
@@ -20,7 +27,7 @@ class Train(Block):
     """Passes over the train split."""
     batch_size: Positive
     """Images per step."""
-    learning_rate: PositiveReal
+    learning_rate: LearningRate
     """Peak of the one-cycle schedule (SGD, Nesterov momentum 0.9)."""
     weight_decay: NotNegativeReal
     """L2 penalty of the optimiser."""

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from tickle_core.params.types import Block, Positive
+from tickle_core.params.types import MOST, Block, Positive
 
 
 class Neighbours(Block):
@@ -12,5 +12,5 @@ class Neighbours(Block):
 
     images: Positive
     """Held-out images, at most: all are compared with all."""
-    count: Annotated[int, Field(ge=64)]
+    count: Annotated[int, Field(ge=64, le=MOST)]
     """Neighbours kept of each."""

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from tickle_core.params.types import Alias, Block, Positive, PositiveReal
+from tickle_core.params.types import Alias, Block, LearningRate, Many, Positive, PositiveReal
 
 Variant = Literal["topk", "batchtopk", "relu", "jumprelu", "matryoshka"]
 Precision = Literal["float32", "bfloat16"]
@@ -61,13 +61,13 @@ class Sae(Block):
     """How many SAEs differ in where they begin, the main one among them."""
     companions: dict[Alias, Companion]
     """Further SAEs by name: what they have otherwise than the main one."""
-    tokens: Positive
+    tokens: Many
     """Tokens seen in training, counting repeats."""
     batch_size: Positive
     """Tokens per step."""
-    learning_rate: PositiveReal
+    learning_rate: LearningRate
     """Learning rate of Adam, at its peak."""
-    dead_after: Positive
+    dead_after: Many
     """Tokens without being active after which a latent is revived (AuxK)."""
     patience: Positive
     """Checks (of 25) without a better held-out FVU after which training ends."""

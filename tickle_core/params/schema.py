@@ -11,12 +11,14 @@ from pydantic import Field, model_validator
 
 from tickle_core.params import cross_checks
 from tickle_core.params.atlas import Atlas
+from tickle_core.params.attack import Attack
 from tickle_core.params.attribution import Attribution
 from tickle_core.params.circuits import Circuits
 from tickle_core.params.concepts import Concepts
 from tickle_core.params.connectedness import Connectedness
 from tickle_core.params.curvature import Curvature
 from tickle_core.params.dataset import Dataset
+from tickle_core.params.delta import Delta
 from tickle_core.params.dimension import Dimension
 from tickle_core.params.extract import Extract
 from tickle_core.params.features import Features
@@ -24,6 +26,7 @@ from tickle_core.params.flow import Flow
 from tickle_core.params.fractures import Fractures
 from tickle_core.params.model import Model
 from tickle_core.params.neighbours import Neighbours
+from tickle_core.params.path import Path
 from tickle_core.params.probes import Probes
 from tickle_core.params.projections import Projections
 from tickle_core.params.report import Report
@@ -77,6 +80,12 @@ class Params(Block):
     """Clusters of patches, and pictures of them."""
     fractures: Fractures
     """Classes, concepts and latents that come in parts."""
+    attack: Attack
+    """Perturbations that change predictions."""
+    delta: Delta
+    """What perturbations do to a layer, and what undoes it."""
+    path: Path
+    """Paths from one class to another that cost least."""
     report: Report
     """What to show."""
 

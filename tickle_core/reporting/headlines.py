@@ -5,14 +5,17 @@ from typing import Any
 
 from tickle_core.errors import TickleError
 from tickle_core.reporting.atlas import headlines as atlas
+from tickle_core.reporting.attack import headlines as attack
 from tickle_core.reporting.attribution import headlines as attribution
 from tickle_core.reporting.circuits import headlines as circuits
 from tickle_core.reporting.concepts import headlines as concepts
 from tickle_core.reporting.connectedness import headlines as connectedness
 from tickle_core.reporting.curvature import headlines as curvature
+from tickle_core.reporting.delta import headlines as delta
 from tickle_core.reporting.dimension import headlines as dimension
 from tickle_core.reporting.kit.headline import Headline
 from tickle_core.reporting.model import headlines as model
+from tickle_core.reporting.path import headlines as path
 from tickle_core.reporting.probes import headlines as probes
 from tickle_core.reporting.sae import headlines as sae
 from tickle_core.results import read_json
@@ -29,6 +32,9 @@ HEADLINES: dict[str, tuple[Headline, ...]] = {
     "curvature": curvature.HEADLINES,
     "connectedness": connectedness.HEADLINES,
     "atlas": atlas.HEADLINES,
+    "attack": attack.HEADLINES,
+    "delta": delta.HEADLINES,
+    "path": path.HEADLINES,
 }
 
 

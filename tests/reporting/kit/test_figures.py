@@ -1,6 +1,7 @@
 """Figures: the same bytes for the same content, whatever the clock and the user's style."""
 
 import re
+import warnings
 
 import matplotlib
 import pytest
@@ -75,6 +76,20 @@ def test_a_figure_that_cannot_be_saved_is_an_error(tmp_path):
 def test_thirty_layers_have_thirty_colors():
     assert len(set(layer_colors(30))) == 30
     assert len(layer_colors(1)) == 1
+
+
+@pytest.mark.parametrize("name", ["猫と犬", "고양이", "قطة", "می‌خواهم", "חתול", "Žižkov", "😀"])
+def test_names_of_many_scripts_have_letters_and_no_boxes(tmp_path, name):
+    assert short(name) == name
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib warns of a letter that no font has
+        draw(tmp_path / "a.svg", name)
+        draw(tmp_path / "a.pdf", name)
+
+
+def test_what_no_font_has_is_drawn_by_its_name_or_number():
+    assert short("🐶 dog") == "[dog face] dog"
+    assert short("แ") == "[U+0E41]"
 
 
 def test_long_names_are_cut():

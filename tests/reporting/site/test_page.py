@@ -143,10 +143,9 @@ def test_edge_cases_have_a_page(make_project, tmp_path, options):
     assert "probes_confused" in html
     # One patch, or none, is no map.
     assert 'id="heat"' not in html
-    # (Attributions are maps of pixels.)
-    before, attributed = html.split('<section id="attribution"')
-    after = attributed[attributed.index("</section>") :]
-    assert 'class="heat"' not in before + after
+    # (Attributions, those along paths too, are maps of pixels.)
+    of_patches = re.sub(r'<section id="(attribution|path)".*?</section>', "", html, flags=re.DOTALL)
+    assert 'class="heat"' not in of_patches
     if "sae" in options:
         assert "No other latent fires" in html
 

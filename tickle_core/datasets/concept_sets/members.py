@@ -67,7 +67,7 @@ def gather(
     sets, left_out = [], {}
     for name, each in concepts.items():
         found = finder.find(name, each)
-        lacking = _lacking(found, finder.items)
+        lacking = _lacking(found.members, found.outside, finder.items.is_test)
         if not lacking:
             sets.append(found)
         elif each.source == "synsets":
@@ -104,6 +104,31 @@ def among(concepts: dict[str, Concept], images: ImageSet, ids: np.ndarray) -> di
         elif each.source in ("classes", "synsets"):
             own = labels_of(name, each, images.class_names)
             found[name] = np.flatnonzero(np.isin(labels, own))
+    return found
+
+
+def lacking(concepts: dict[str, Concept], images: ImageSet, ids: np.ndarray) -> list[str]:
+    """What `gather` will find too few of, as far as classes and splits show it: no pixel is read.
+
+    Parameters
+    ----------
+    ids
+        Images of the set whose activations will be stored.
+    """
+    table = images.table.iloc[ids]
+    labels = table["label"].to_numpy(np.int64)
+    test = (table["split"] == "test").to_numpy()
+    found = []
+    for name, each in concepts.items():
+        if each.pixels is not None:
+            inside = _most(np.zeros(len(ids)), labels, test)
+        elif each.source == "classes":
+            inside = np.flatnonzero(np.isin(labels, labels_of(name, each, images.class_names)))
+        else:
+            continue
+        outside = np.setdiff1d(np.arange(len(ids)), inside)
+        if why := _lacking(inside, outside, test):
+            found.append(f"{name} has {why}")
     return found
 
 
@@ -253,11 +278,22 @@ def _most(strength: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.ndar
     return np.sort(np.concatenate(chosen))
 
 
-def _lacking(each: ConceptSet, items: Items) -> str:
-    """What a concept has too few of; empty if it has enough."""
-    for what, found in (("images", each.members), ("images outside it", each.outside)):
-        for test, least, split in ((False, LEAST_TRAIN, "train"), (True, LEAST_TEST, "held-out")):
-            count = len(items.split(found, test))
+def _lacking(inside: np.ndarray, outside: np.ndarray, test: np.ndarray) -> str:
+    """What a concept has too few of; empty if it has enough.
+
+    Parameters
+    ----------
+    inside, outside
+        Places of its images, and of those that its partners come from.
+    test
+        Whether each item is held out.
+    """
+    for what, found in (("images", inside), ("images outside it", outside)):
+        for held_out, least, split in (
+            (False, LEAST_TRAIN, "train"),
+            (True, LEAST_TEST, "held-out"),
+        ):
+            count = int((test[found] == held_out).sum())
             if count < least:
                 return f"{count} {split} {what}, of {least} at least"
     return ""

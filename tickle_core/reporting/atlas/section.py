@@ -1,11 +1,7 @@
 """The section on the atlas: what the patches of a layer are like, in clusters on a grid."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import numpy as np
-from PIL import Image
 
 from tickle_core.reporting.atlas import figures
 from tickle_core.reporting.atlas.found import Found, read
@@ -92,7 +88,7 @@ def _cells(context: Context, found: Found, alias: str, pictures: dict[str, str])
         key = None
         if path.is_file():
             key = f"atlas-{alias}-{each.cell}"
-            pictures[key] = embedding.data_uri(_pixels(path), shown)
+            pictures[key] = embedding.data_uri(embedding.read(path), shown)
         cells.append(
             Cell(
                 int(each.row),
@@ -109,11 +105,6 @@ def _cells(context: Context, found: Found, alias: str, pictures: dict[str, str])
             )
         )
     return cells
-
-
-def _pixels(path: Path) -> np.ndarray:
-    pixels = np.asarray(Image.open(path))
-    return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
 def box(

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -51,6 +52,12 @@ def data_uri(pixels: np.ndarray, size: tuple[int, int]) -> str:
         small = image.resize((size[1], size[0]), Image.Resampling.BOX)
         small.save(file, "JPEG", quality=85, subsampling=0)
     return _uri(kind, file)
+
+
+def read(path: Path) -> np.ndarray:
+    """The pixels (h, w, channels) of a picture that a stage left."""
+    pixels = np.asarray(Image.open(path))
+    return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
 def overlay(heat: np.ndarray) -> str:

@@ -4,11 +4,15 @@ Colours are those of Okabe & Ito (2008), which stay apart for colour-blind reade
 roles, the same in every figure: what was measured, what it is held against, what chance gives.
 """
 
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import matplotlib
+import noto_cjk_sans_otc
+from matplotlib import font_manager
 
 MEASURED = "#0072B2"
 CONTROL = "#D55E00"
@@ -18,6 +22,8 @@ INK = "#222222"
 SEQUENTIAL = "viridis"  # for values, and for layers in their order
 WIDTH = 7.0  # inches: the text width of a page
 LONGEST_LABEL = 24  # characters
+# The second one is asked for what the first one lacks: Chinese, Japanese, Korean.
+FONTS = ("DejaVu Sans", "Noto Sans CJK SC")
 
 STYLE: Any = {
     "axes.axisbelow": True,
@@ -35,7 +41,7 @@ STYLE: Any = {
     "figure.dpi": 100,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
-    "font.family": "DejaVu Sans",
+    "font.family": FONTS,
     "font.size": 9,
     "grid.color": "#e6e6e6",
     "grid.linewidth": 0.6,
@@ -63,6 +69,7 @@ STYLE: Any = {
 @contextmanager
 def fixed_style() -> Iterator[None]:
     """Draw in the style of this project, whatever matplotlibrc the machine has."""
+    _add_font()
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
@@ -77,5 +84,24 @@ def layer_colors(count: int) -> list[tuple[float, ...]]:
 
 
 def short(label: str) -> str:
-    """A label that is cut where it would crowd out the figure."""
-    return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
+    """A label that can be drawn, and is cut where it would crowd out the figure."""
+    drawn = "".join(map(_drawn, label))
+    return drawn if len(drawn) <= LONGEST_LABEL else drawn[: LONGEST_LABEL - 1] + "…"
+
+
+@cache
+def _add_font() -> None:
+    font_manager.fontManager.addfont(str(noto_cjk_sans_otc.FONT_PATH))
+
+
+@cache
+def _drawn(letter: str) -> str:
+    """A letter; where no font has it, the name of a symbol (an emoji, say), or its number."""
+    _add_font()
+    for family in FONTS:
+        font = font_manager.get_font(font_manager.findfont(family))
+        if font.get_char_index(ord(letter)):
+            return letter
+    if unicodedata.category(letter).startswith("S"):
+        return f"[{unicodedata.name(letter).lower()}]"
+    return f"[U+{ord(letter):04X}]"

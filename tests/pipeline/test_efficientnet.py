@@ -40,6 +40,9 @@ def make_short(values) -> None:
     values["connectedness"].update(classes=4, points=4)
     values["atlas"].update(clusters=[2, 4], resamples=2, steps=2)
     values["fractures"].update(draws=5, latents=2)
+    values["attack"].update(images=10, steps=3, noise_draws=2)
+    values["delta"].update(steps=2, draws=2, latents=1, picture_steps=2)
+    values["path"].update(pairs=2, steps=1)
     values["report"].update(latents=3)
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tickle_core.circuits.units import Directions, Latents, channels
 from tickle_core.dictionaries.sae import SparseAutoencoder
+from tickle_core.interventions.units import Directions, Latents, channels
 
 D, UNITS, IMAGES, POSITIONS = 6, 20, 5, 7
 
