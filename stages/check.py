@@ -22,10 +22,10 @@ def main(run: stage.Run) -> None:
     devices.prepare(run.params.device)
     stand_in.require_weights(run.params.model)
     stand_in.require_classes(run.params)
-    network, example = stand_in.stand_in(run.params)
-    available = layers.candidates(network, example)
-    classifier.require_layers(run.params.layers, list(available))
-    shapes = {alias: available[path] for alias, path in run.params.layers.items()}
+    network, example, prefix = stand_in.stand_in(run.params)
+    seen = layers.observe(network, example, prefix)
+    classifier.require_layers(run.params.layers, list(seen.candidates), seen.why_not)
+    shapes = {alias: seen.candidates[path] for alias, path in run.params.layers.items()}
     needs.require_memory(run.params, example.shape, shapes)
 
 

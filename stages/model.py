@@ -11,7 +11,7 @@ from pathlib import Path
 from tickle_core import devices, stage
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.errors import TickleError
-from tickle_core.models import classifier, layer_table, layers, linearity, training
+from tickle_core.models import classifier, layer_table, layers, linearity, remarks, training
 from tickle_core.models.accuracy import accuracies
 from tickle_core.models.assembly import assemble
 from tickle_core.models.stand_in import stand_in
@@ -28,10 +28,13 @@ def main(run: stage.Run) -> None:
     classifier.require_layers(run.params.layers, list(model.card["layers"]))
     if section.source == "train":
         training.train(model, images, section, seed)
-    for note in model.card["notes"]:
+    notes = [*model.card["notes"], *remarks.on_head(model.card["head"])]
+    if section.source == "checkpoint" and section.head == "own":
+        notes += remarks.on_outputs(model, images, seed)
+    for note in notes:
         print(f"note: {note}", file=sys.stderr)
     found = accuracies(model, images)
-    measured = {"layers": linearity.measure(model, images)}
+    measured = {"layers": linearity.measure(model, images), "notes": notes}
     model = dataclasses.replace(model, card=model.card | found | measured)
     classifier.save(model, run.output_directory("data/model"))
     run.write_metrics(found)

@@ -48,6 +48,7 @@ DISTRIBUTIONS = {
     "PIL": "pillow",
     "google_crc32c": "google-crc32c",
     "jinja2": "Jinja2",
+    "open_clip": "open_clip_torch",
     "ruamel": "ruamel.yaml",
     "sklearn": "scikit-learn",
     "umap": "umap-learn",

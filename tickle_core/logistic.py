@@ -26,6 +26,10 @@ class Fitted:
     ----------
     predicted
         (n,), labels of the test rows.
+    classes
+        (k,), labels of the train rows.
+    weights
+        (d + 1, k), of the features for each of these, the intercept last.
     strength
         The chosen inverse regularisation C.
     converged
@@ -33,6 +37,8 @@ class Fitted:
     """
 
     predicted: np.ndarray
+    classes: np.ndarray
+    weights: np.ndarray
     strength: float
     converged: bool
 
@@ -101,7 +107,13 @@ def fit_tasks(
         if len(strengths) > 1:
             best, start, converged = choose(codes, start)
         refitted, done = _minimise(train, codes, variances, best, start)
-        return Fitted(classes[_predict(test, refitted)], best, converged and done)
+        return Fitted(
+            predicted=classes[_predict(test, refitted)],
+            classes=classes,
+            weights=np.vstack([axes @ refitted[:-1], refitted[-1:]]),
+            strength=best,
+            converged=converged and done,
+        )
 
     return [fit_one(labels) for labels in tasks]
 

@@ -1,6 +1,7 @@
 """What dvc.yaml declares."""
 
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,12 @@ KEY = "${key}"  # stands for the layer where a stage runs once for each
 
 def stages(root: Path = Path()) -> dict[str, Any]:
     """Definitions by name; of a stage that runs once per layer, the template under `do`."""
-    text = (root / FILE).read_text(encoding="utf-8")
-    return YAML(typ="safe", pure=True).load(text)["stages"]
+    return _parsed((root / FILE).read_text(encoding="utf-8"))["stages"]
+
+
+@cache
+def _parsed(text: str) -> dict[str, Any]:
+    return YAML(typ="safe", pure=True).load(text)
 
 
 def entries(definition: dict[str, Any], what: str, alias: str | None = None) -> list[str]:

@@ -124,3 +124,22 @@ def test_the_largest_value_fits_and_the_next_is_refused(tmp_path, dtype, most, s
     beyond = np.nextafter(largest, np.float32(sign * np.inf))
     with pytest.raises(TickleError, match=rf"layer probe \(emit\).*{dtype}"):
         stored(tmp_path / "b.zarr", beyond, dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_what_a_format_has_too_few_values_for_is_refused(tmp_path, dtype):
+    """A layer behind a LayerScale of 1e-7."""
+    values = 1e-7 * np.random.default_rng(0).normal(size=1000).astype(np.float32)
+    if dtype == "float16":
+        assert len(np.unique(values.astype(np.float16))) < 20
+        with pytest.raises(TickleError, match=r"layer probe \(emit\) are at most .* to bfloat16"):
+            stored(tmp_path / "a.zarr", values, dtype)
+    else:
+        read = read_back(tmp_path / "a.zarr", values, dtype)
+        np.testing.assert_allclose(read, values, rtol=2**-8)
+
+
+def test_a_few_small_values_among_others_are_no_reason(tmp_path):
+    values = np.array([1e-9, 1e-8, 0.5, -0.25], np.float32)
+    read = read_back(tmp_path / "a.zarr", values, "float16")
+    np.testing.assert_array_equal(read[2:], values[2:])

@@ -223,3 +223,44 @@ def test_what_is_stored_is_what_the_tail_takes(tmp_path, images, model):
     tail = tail_of(model.network, "layer1", model.preprocess(images.read(ids[:1])))
     with torch.inference_mode():
         np.testing.assert_allclose(tail(acts), store.logits(), rtol=1e-4, atol=1e-5)
+
+
+class Choosing(nn.Module):
+    """Which of its layers an image goes through depends on the image."""
+
+    def __init__(self, repeated):
+        super().__init__()
+        self.early, self.late = nn.Conv2d(1, 2, 1), nn.Conv2d(2, 2, 1)
+        self.repeated = repeated
+
+    def forward(self, x):
+        bright = bool(x.mean() > 0.5)
+        x = self.early(x)
+        for _ in range(1 if not bright else 2 if self.repeated else 0):
+            x = self.late(x)
+        return x.mean((2, 3))
+
+
+@pytest.mark.parametrize("repeated", [True, False])
+def test_a_layer_that_is_not_called_once_for_each_image_is_named(tmp_path, repeated):
+    network = Choosing(repeated).eval()
+    card = {
+        "class_names": ["a", "b"],
+        "preprocessing": {"mean": [0.0], "std": [1.0]},
+        "layers": layers.survey(network, torch.zeros(1, 1, 28, 28)),
+    }
+    path = tmp_path / "images"
+    path.mkdir()
+    pixels = np.zeros((8, 28, 28, 1), np.uint8)
+    pixels[4:] = 255
+    hashes = image_set.write_images(path, pixels, 8, (28, 28, 1), ["a", "b"])
+    image_set.write_table(path, ["test"] * 8, [0, 1] * 4, [""] * 8, hashes, ["a", "b"])
+    model = classifier.Classifier(network, card, torch.device("cpu"))
+    with pytest.raises(TickleError, match=r"layer late \(late\) is not called exactly once"):
+        extraction.extract(
+            model,
+            image_set.ImageSet.open(path),
+            np.arange(8),
+            targets(tmp_path, {"late": "late"}),
+            section(batch_size=4),
+        )

@@ -68,6 +68,7 @@ def theirs(directory, x):
         latents = pre.relu() * (pre > weights["threshold"])
     else:
         latents = pre.relu()
+    scale = torch.where(scale > 0, scale, 1)  # of a latent that decodes to nothing
     return latents, (latents / scale) @ weights["W_dec"] + weights["b_dec"]
 
 
@@ -153,6 +154,17 @@ def test_latents_chosen_by_their_decoder_norm(tmp_path):
     imported = import_saelens(tmp_path)
     assert_same(tmp_path, imported)
     torch.testing.assert_close(imported.w_dec.norm(dim=1), torch.ones(LATENTS))
+
+
+def test_a_latent_that_decodes_to_nothing_stays_silent(tmp_path):
+    of_theirs(tmp_path, "topk", rescale_acts_by_decoder_norm=True)
+    config, weights = read(tmp_path)
+    weights["W_dec"][3] = 0
+    write(tmp_path, config, weights)
+    imported = import_saelens(tmp_path)
+    assert all(weight.isfinite().all() for weight in imported.state_dict().values())
+    assert (imported.encode(acts())[:, 3] == 0).all()
+    assert_same(tmp_path, imported)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

@@ -51,6 +51,9 @@ def test_each_kind_is_judged_around_its_own_mean(sae, tokens):
         error = (rebuilt[:, places] - part).square().sum()
         expected = float(error / (part - part.mean((0, 1))).square().sum())
         assert found[kind]["positions"] == len(places)
+        around = (tokens - tokens.mean((0, 1))).double().square()
+        held = float(around[:, places].sum() / around.sum())
+        assert found[kind]["variance_share"]["value"] == pytest.approx(held, rel=1e-5)
         assert found[kind]["fvu"]["value"] == pytest.approx(expected, rel=1e-5)
         fires = dense[:, places] > 0
         assert found[kind]["l0"]["value"] == pytest.approx(float(fires.sum(2).double().mean()))

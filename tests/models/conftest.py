@@ -1,4 +1,8 @@
-"""Small image sets, and a folder for weights."""
+"""Small image sets, and a folder for weights and code."""
+
+import shutil
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,11 +31,18 @@ def make_set(tmp_path_factory):
 def halves(make_set):
     """400 noisy images of two classes that differ by where the bright half is, left or top."""
     rng = np.random.default_rng(0)
-    labels = (np.arange(400) // 2) % 2
+    labels = (np.arange(400) // 4) % 2  # both on either side of the split
     pixels = rng.integers(0, 100, (400, 28, 28, 1))
     pixels[labels == 0, :, :14] += 100
     pixels[labels == 1, :14, :] += 100
     return make_set(pixels.astype(np.uint8), labels.tolist(), ["left", "top"])
+
+
+@pytest.fixture(scope="session")
+def halves_of_colour(halves, make_set):
+    """The same in RGB, 32 x 32."""
+    pixels = np.pad(halves.images[:], ((0, 0), (2, 2), (2, 2), (0, 0)), mode="edge").repeat(3, 3)
+    return make_set(pixels, halves.table["label"].tolist(), halves.class_names)
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +58,12 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     weight_files.GIVEN.mkdir(parents=True)
     return weight_files.GIVEN
+
+
+@pytest.fixture
+def networks(folder, monkeypatch):
+    """A user's module of architectures, `networks`, in data/checkpoints."""
+    shutil.copy(Path(__file__).with_name("networks.py"), folder)
+    monkeypatch.delitem(sys.modules, "networks", raising=False)
+    monkeypatch.syspath_prepend(folder.resolve())
+    return folder / "networks.py"

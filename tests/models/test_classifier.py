@@ -10,7 +10,7 @@ import torch
 
 from tickle_core.errors import TickleError
 from tickle_core.models import classifier
-from tickle_core.models.architectures import build
+from tickle_core.models.architectures import build, code_of
 from tickle_core.models.assembly import assemble
 from tickle_core.models.zoo import registry
 from tickle_core.models.zoo.entry import Entry
@@ -39,13 +39,16 @@ def test_saving_and_loading(halves, model, tmp_path):
         ("torchvision", "googlenet", {"aux_logits": False, "init_weights": False}),
         ("torchvision", "mnasnet0_5", {}),  # asks for the version of the names that it loads
         ("timm", "test_vit", {}),
-        ("import", "tests.models.networks:tied", {}),  # two modules share their weights
-        ("import", "tests.models.networks:Plain", {"num_classes": 4}),
+        ("import", "networks:tied", {}),  # two modules share their weights
+        ("import", "networks:Plain", {"num_classes": 4}),
     ],
 )
-def test_the_card_alone_rebuilds_any_architecture(library, name, arguments, tmp_path):
-    classes = {} if library == "import" else {"num_classes": 4}
-    architecture = {"library": library, "name": name, "arguments": arguments | classes}
+def test_the_card_alone_rebuilds_any_architecture(library, name, arguments, tmp_path, networks):
+    architecture = {"library": library, "name": name, "arguments": arguments}
+    if library == "import":
+        architecture["code"] = code_of(name)
+    else:
+        architecture["arguments"] |= {"num_classes": 4}
     network = build(architecture)
     card = {"architecture": architecture}
     classifier.save(classifier.Classifier(network, card, CPU), tmp_path)

@@ -6,11 +6,13 @@ import pytest
 import timm
 import torch
 import torchvision.models as zoo
+from timm.models.mlp_mixer import MlpMixer
 from torch import nn
 
 from tickle_core.errors import TickleError
+from tickle_core.models.classifier import require_layers
 from tickle_core.models.cost import BATCH, FLOPS_PER_BYTE, CostCounter
-from tickle_core.models.layers import survey
+from tickle_core.models.layers import observe, survey
 from tickle_core.models.small_resnet import SmallResNet
 
 pytestmark = pytest.mark.slow
@@ -184,3 +186,132 @@ def test_channels_last_maps():
 def test_training_mode_is_refused():
     with pytest.raises(TickleError, match="training mode"):
         survey(SmallResNet(1, 10), torch.zeros(1, 1, 28, 28))
+
+
+class Transformer(nn.Module):
+    """Patches by unfolding, so that no map tells how many there are, and tokens beside them."""
+
+    def __init__(self, before=0, after=0):
+        super().__init__()
+        torch.manual_seed(0)
+        self.embed, self.more = nn.Linear(192, 12), nn.Parameter(torch.randn(1, before + after, 12))
+        self.before = before
+        self.drop, self.mix = nn.Identity(), nn.Linear(12, 12)
+        self.logits = nn.Linear(12, 4)
+
+    def forward(self, x):
+        tokens = self.embed(nn.functional.unfold(x, 8, stride=8).mT)
+        more = self.more.expand(len(x), -1, -1)
+        tokens = torch.cat([more[:, : self.before], tokens, more[:, self.before :]], 1)
+        tokens = self.drop(tokens)
+        mixed = self.mix(tokens + tokens.mean(1, keepdim=True))
+        return self.logits(mixed.mean(1))
+
+
+@pytest.mark.parametrize(
+    ("before", "prefix"),
+    [(0, []), (1, ["class"]), (5, ["class", *["register"] * 4])],
+)
+def test_tokens_before_the_patches_are_found_by_place_and_count(before, prefix):
+    layers = survey(Transformer(before).eval(), torch.zeros(1, 3, 32, 32))
+    assert layers["mix"]["shape"] == [16 + before, 12]
+    assert layers["mix"]["prefix"] == prefix
+    assert layers["mix"]["grid"] == [4, 4]
+    assert layers["embed"]["prefix"] == []
+    assert layers["embed"]["grid"] == [4, 4]
+
+
+def test_params_say_what_the_tokens_before_the_patches_are():
+    said = ["register", "register"]
+    layers = survey(Transformer(2).eval(), torch.zeros(1, 3, 32, 32), said)
+    assert layers["mix"]["prefix"] == said
+    assert layers["mix"]["grid"] == [4, 4]
+
+
+def test_tokens_after_the_patches_have_no_grid():
+    layers = survey(Transformer(0, after=1).eval(), torch.zeros(1, 3, 32, 32))
+    assert layers["embed"]["grid"] == [4, 4]
+    assert (layers["mix"]["prefix"], layers["mix"]["grid"]) == ([], None)
+
+
+class Latents(nn.Module):
+    """Sixteen vectors that are no places, each of which sees the whole image."""
+
+    def __init__(self):
+        super().__init__()
+        self.queries, self.logits = nn.Linear(192, 16 * 4), nn.Linear(64, 2)
+        self.tokens = nn.Identity()
+
+    def forward(self, x):
+        tokens = self.tokens(self.queries(x.flatten(1)).view(-1, 16, 4))
+        return self.logits(tokens.flatten(1))
+
+
+def test_a_square_number_of_tokens_is_no_proof_of_a_grid():
+    layers = survey(Latents().eval(), torch.randn(1, 3, 8, 8))
+    assert layers["tokens"]["shape"] == [16, 4]
+    assert layers["tokens"]["grid"] is None
+
+
+def reasons(network, size=64):
+    return observe(network.eval(), torch.zeros(1, 3, size, size)).why_not
+
+
+def test_what_mixes_tokens_is_no_list_of_them():
+    told = reasons(MlpMixer(img_size=64, num_blocks=1))
+    for path in ("mlp_tokens", "mlp_tokens.fc1", "mlp_tokens.fc2"):
+        assert "the 512 rows of its output are channels" in told[f"blocks.0.{path}"]
+    assert "blocks.0.mlp_channels" not in told
+
+
+def test_attention_is_no_feature_map():
+    network = timm.create_model("vit_tiny_patch16_224", img_size=64, depth=1)
+    network.blocks[0].attn.fused_attn = False
+    assert "it gives attention, from 17 tokens to 17" in reasons(network)["blocks.0.attn.attn_drop"]
+    heads_last = reasons(timm.create_model("cait_xxs24_224", img_size=64, depth=1))
+    assert "attention, from 16 tokens to 16" in heads_last["blocks.0.attn.proj_w"]
+
+
+class Odd(nn.Module):
+    """Modules that are called twice, never, and give two things; tokens before the images."""
+
+    def __init__(self):
+        super().__init__()
+        self.twice, self.never, self.both = nn.ReLU(), nn.ReLU(), nn.LSTM(3, 3, batch_first=True)
+        self.first, self.five = nn.Identity(), nn.Identity()
+
+    def forward(self, x):
+        x = self.twice(self.twice(x.mean(3).mT))
+        x = self.first(self.both(x)[0].transpose(0, 1)).transpose(0, 1)
+        return self.five(x[..., None, None])[..., 0, 0].mean(1)
+
+
+def test_why_a_module_is_no_layer():
+    told = reasons(Odd())
+    assert told["twice"] == "it is called 2 times in a forward pass"
+    assert told["never"] == "it is never called in a forward pass"
+    assert told["both"] == "it returns a tuple, not one tensor"
+    assert "[64, 1, 3] does not have one row per image" in told["first"]
+    assert "[1, 64, 3, 1, 1] is no vector, no list of tokens and no square map" in told["five"]
+    seen = observe(Odd().eval(), torch.zeros(1, 3, 64, 64))
+    with pytest.raises(TickleError, match="layers.x: twice cannot be stored: it is called 2 times"):
+        require_layers({"x": "twice"}, list(seen.candidates), seen.why_not)
+
+
+class Placed(Transformer):
+    """A module that gives the same places for all images."""
+
+    def __init__(self):
+        super().__init__()
+        self.places = nn.Embedding(16, 12)
+
+    def forward(self, x):
+        tokens = self.embed(nn.functional.unfold(x, 8, stride=8).mT)
+        tokens = tokens + self.places(torch.arange(16)[None])
+        return self.logits(self.mix(tokens).mean(1))
+
+
+def test_what_does_not_depend_on_the_image_is_no_layer():
+    seen = observe(Placed().eval(), torch.zeros(1, 3, 32, 32))
+    assert "[1, 16, 12] does not have one row per image" in seen.why_not["places"]
+    assert "mix" in seen.candidates

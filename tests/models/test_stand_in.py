@@ -7,7 +7,7 @@ import torch
 
 from tickle_core.datasets.announced import announced
 from tickle_core.errors import TickleError
-from tickle_core.models.layers import candidates, survey
+from tickle_core.models.layers import observe, survey
 from tickle_core.models.stand_in import require_classes, require_weights, stand_in
 from tickle_core.params import reading
 
@@ -41,19 +41,27 @@ def test_images_are_announced():
 
 @pytest.mark.parametrize("dataset", [None, FOLDER])
 def test_candidates_are_what_a_survey_describes(dataset):
-    network, example = stand_in(checked(**({"dataset": dataset} if dataset else {})))
+    network, example, prefix = stand_in(checked(**({"dataset": dataset} if dataset else {})))
     assert example.shape[1:] == ((3, 64, 64) if dataset else (1, 28, 28))
-    assert set(candidates(network, example)) == set(survey(network, example))
+    assert set(observe(network, example, prefix).candidates) == set(
+        survey(network, example, prefix)
+    )
 
 
 def test_grey_images_do_not_fit_a_model_of_colours():
-    model = {"source": "torchvision", "name": "resnet18", "weights": "DEFAULT"}
+    model = {"source": "torchvision", "name": "resnet18", "weights": "DEFAULT", "head": "own"}
     with pytest.raises(TickleError, match="takes images of 3 channels.*has 1: set dataset.color"):
         stand_in(checked(dataset=FOLDER | {"color": "grey"}, model=model))
 
 
 def test_images_that_a_model_cannot_take_are_refused():
-    model = {"source": "timm", "name": "vit_tiny_patch16_224", "pretrained": True}
+    model = {
+        "source": "timm",
+        "name": "vit_tiny_patch16_224",
+        "pretrained": True,
+        "head": "own",
+        "prompts": None,
+    }
     with pytest.raises(TickleError, match="cannot run on images of 64 x 64.*expect 224"):
         stand_in(checked(dataset=FOLDER, model=model))
 
@@ -64,7 +72,12 @@ def test_a_checkpoint_that_is_not_there_is_named(tmp_path, monkeypatch):
         "source": "checkpoint",
         "file": "mine.pt",
         "architecture": "torchvision/resnet18",
+        "arguments": {},
+        "state": None,
+        "head": "own",
         "class_names": None,
+        "threshold": None,
+        "prefix": None,
         "mean": [0.5],
         "std": [0.5],
     }

@@ -3,12 +3,14 @@
 import re
 import urllib.error
 
+import numpy as np
 import pytest
 import torch
 
 from tickle_core.datasets.announced import Announced
 from tickle_core.datasets.image_set import Geometry
 from tickle_core.errors import TickleError
+from tickle_core.models.accuracy import accuracies
 from tickle_core.models.architectures import build
 from tickle_core.models.assembly import assemble
 from tickle_core.models.zoo import registry, weight_files
@@ -24,6 +26,10 @@ def section(**values):
         "timm": TimmModel,
         "efficientnet_lite0": EfficientNetLite0,
     }
+    if values["source"] != "efficientnet_lite0":
+        values = {"head": "own"} | values
+    if values["source"] == "timm":
+        values = {"prompts": None} | values
     return kinds[values["source"]](**values)
 
 
@@ -37,7 +43,7 @@ def no_network(monkeypatch):
 
 def filled(entry):
     network = build(entry.architecture)
-    weight_files.fit(network, entry.weights(), entry.source)
+    weight_files.fit(network, entry.weights().state, entry.source)
     return network
 
 
@@ -71,7 +77,10 @@ def test_timm_says_what_its_weights_expect():
         (("torchvision", "vgg16", "IMAGENET1K_FEATURES"), "no classifier in its weights"),
         (("timm", "vit_tiny_patch16_22", True), "no model.*vit_tiny_patch16_224"),
         (("timm", "resnet18.foo", True), "no tag 'foo'.*resnet18.tv_in1k"),
-        (("timm", "vit_small_patch14_dinov2", True), "no pretrained weights with a classifier"),
+        (("timm", "botnet50ts_256", True), "no pretrained weights for 'botnet50ts_256"),
+        (("timm", "vit_small_patch14_dinov2", True), "it gives features.: set model.head to probe"),
+        (("timm", "vit_base_patch16_clip_224.openai", True), "no classifier .*gives 512 numbers"),
+        (("timm", "fastvit_mci0.apple_mclip", True), "gives 512 numbers that timm names no class"),
     ],
 )
 def test_what_does_not_exist_is_refused_with_what_does(values, expected, photographs):
@@ -194,3 +203,81 @@ def test_densenet_loads_the_names_that_torchvision_publishes(monkeypatch, tmp_pa
     )
     x = torch.rand(1, 3, 64, 64)
     torch.testing.assert_close(filled(entry)(x), published(x))
+
+
+def published(name, folder, **arguments):
+    """A file of random weights as timm publishes them, in the user's folder; the network."""
+    import timm
+    from safetensors.torch import save_file
+
+    architecture, _, tag = name.partition(".")
+    torch.manual_seed(1)
+    network = timm.create_model(architecture, **arguments).eval()
+    save_file(network.state_dict(), folder / f"{architecture}.{tag}.safetensors")
+    return network
+
+
+def colours(make_set, side):
+    """Noise around one colour or another."""
+    rng = np.random.default_rng(0)
+    labels = (np.arange(40) // 4) % 2
+    pixels = rng.integers(0, 80, (40, side, side, 3))
+    pixels[labels == 0, ..., 0] += 150
+    return make_set(pixels.astype(np.uint8), labels.tolist(), ["red", "dark"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "file", "side"),
+    [
+        # Without a classifier, at another size than the weights were trained at.
+        ("vit_small_patch14_reg4_dinov2.lvd142m", {"num_classes": 0, "img_size": 518}, 28),
+        # With CLIP's projection, which is no classifier.
+        ("vit_xsmall_patch16_clip_224.tinyclip_yfcc15m", {"num_classes": 512}, 224),
+    ],
+)
+def test_backbones_as_they_are_published_take_a_head(
+    name, file, side, folder, no_network, make_set
+):
+    images = colours(make_set, side)
+    backbone = published(name, folder, **file)
+    values = {"source": "timm", "name": name, "pretrained": True, "head": "probe"}
+    model = assemble(registry.describe(section(**values), images), images, 0, CPU)
+    assert model.card["class_names"] == ["red", "dark"]
+    assert model.card["head"]["module"] == "head"
+    assert accuracies(model, images)["accuracy"]["value"] == 1
+    last = model.card["layers"]["blocks.11" if "dinov2" in name else "blocks.9"]
+    registers = 4 if "reg4" in name else 0
+    assert last["prefix"] == ["class"] + registers * ["register"]
+    assert last["grid"] == ([2, 2] if side == 28 else [14, 14])
+    x = model.preprocess(images.read([0, 4]))
+    if side == 224:  # to another size, position embeddings are interpolated
+        with torch.inference_mode():
+            ours = model.network.forward_head(model.network.forward_features(x), pre_logits=True)
+            theirs = backbone.forward_head(backbone.forward_features(x), pre_logits=True)
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_what_timm_remarks_is_told_with_the_variant_that_it_means():
+    values = {"source": "timm", "pretrained": True, "head": "probe"}
+    name = "vit_base_patch16_clip_224.openai"
+    (note,) = registry.describe(section(**values, name=name), ANNOUNCED).notes
+    assert "natively QuickGELU" in note
+    assert note.endswith("(vit_base_patch16_clip_quickgelu_224.openai)")
+    variant = "vit_base_patch16_clip_quickgelu_224.openai"
+    assert registry.describe(section(**values, name=variant), ANNOUNCED).notes == []
+
+
+@pytest.mark.slow
+def test_a_head_in_the_place_of_torchvisions_own(monkeypatch, tmp_path, halves_of_colour):
+    from torchvision.models import shufflenet_v2_x0_5
+
+    torch.manual_seed(0)
+    torch.save(shufflenet_v2_x0_5().state_dict(), tmp_path / "w.pth")
+    monkeypatch.setattr(weight_files, "obtain", lambda *args: tmp_path / "w.pth")
+    values = {"source": "torchvision", "name": "shufflenet_v2_x0_5", "weights": "DEFAULT"}
+    entry = registry.describe(section(**values, head="probe"), halves_of_colour)
+    model = assemble(entry, halves_of_colour, 0, CPU)
+    assert model.card["class_names"] == ["left", "top"]
+    assert model.card["synsets"] is None
+    assert accuracies(model, halves_of_colour)["accuracy"]["value"] > 0.9

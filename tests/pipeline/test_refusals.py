@@ -38,7 +38,12 @@ pytestmark = pytest.mark.pipeline
                     "source": "checkpoint",
                     "file": "nope.pt",
                     "architecture": "torchvision/resnet18",
+                    "arguments": {},
+                    "state": None,
+                    "head": "own",
                     "class_names": None,
+                    "threshold": None,
+                    "prefix": None,
                     "mean": [0.5],
                     "std": [0.5],
                 }

@@ -3,7 +3,6 @@
 import math
 import threading
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,13 +17,15 @@ from tickle_core.activations import writer
 from tickle_core.datasets.image_set import ImageSet
 from tickle_core.errors import TickleError
 from tickle_core.models.classifier import Classifier
+from tickle_core.models.parallel import workers
 from tickle_core.models.tokens import to_tokens
 from tickle_core.params.extract import Extract
 from tickle_core.progress import progress
 from tickle_core.threads import in_order
 
 READ_BYTES = 16 * 2**20
-MOST_WORKERS = 4  # each holds a batch's activations
+SMALL = 1e-2  # below which float16 may run out of digits
+MOST_ERROR = 0.01  # of the norm of a batch's activations
 TORCH_DTYPES = {"float16": torch.float16, "bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
@@ -109,13 +110,20 @@ def forward(
     Raises
     ------
     TickleError
-        If an activation is not finite in `dtype`; the layer is named.
+        If an activation is not finite in `dtype`, or lost in it, or a layer is not called once; the
+        layer is named.
     """
     pooled: dict[Target, np.ndarray] = {}
     tokens: dict[Target, np.ndarray] = {}
 
     def keep(target: Target, output: Any) -> None:
         layer = classifier.card["layers"][target.module]
+        if (
+            target in pooled
+            or output.shape[1:] != tuple(layer["shape"])
+            or len(output) != len(images)
+        ):
+            raise _takes_another_way(target)
         # Copied at once: a later in-place operation must not reach what was captured.
         acts = to_tokens(output, layer["layout"])
         low, high = (float(end) for end in torch.aminmax(acts))
@@ -136,6 +144,7 @@ def forward(
             TORCH_DTYPES[dtype], copy=True, memory_format=torch.contiguous_format
         ).cpu()
         # NumPy has no bfloat16: its bits are kept as uint16.
+        _require_precision(target, acts, max(-low, high), stored, dtype)
         tokens[target] = (
             stored.view(torch.int16).numpy().view(np.uint16)
             if dtype == "bfloat16"
@@ -145,25 +154,37 @@ def forward(
     capture.keep, capture.targets = keep, targets
     with torch.inference_mode():
         logits = classifier.network(classifier.preprocess(images)).float().cpu().numpy()
+    for target in targets:
+        if target not in pooled:
+            raise _takes_another_way(target)
     return Extracted(logits, pooled, tokens)
 
 
-@contextmanager
-def workers(device: torch.device) -> Iterator[tuple[ThreadPoolExecutor, int]]:
-    """Threads that compute batches, and their number.
+def _takes_another_way(target: Target) -> TickleError:
+    return TickleError(
+        f"layer {target.alias} ({target.module}) is not called exactly once, with an output of its "
+        "surveyed shape, for some images: what the network runs depends on the image; choose "
+        "another layer"
+    )
 
-    On a CPU several batches at once, each with its share of the cores: threads that meet after
-    every layer wait for one another, and spin while the shards are compressed. Elsewhere one
-    thread feeds the device while this one writes.
+
+def _require_precision(
+    target: Target, acts: torch.Tensor, largest: float, stored: torch.Tensor, dtype: str
+) -> None:
+    """Refuse activations so small that the format has few values for them.
+
+    Others keep 11 digits in float16, so that only small ones are held against what is stored.
     """
-    cores = torch.get_num_threads()
-    count = min(cores, MOST_WORKERS) if device.type == "cpu" else 1
-    torch.set_num_threads(max(1, cores // count))  # of each worker that starts from here on
-    try:
-        with ThreadPoolExecutor(count) as pool:
-            yield pool, count
-    finally:
-        torch.set_num_threads(cores)
+    if dtype == "float32" or not 0 < largest < SMALL:
+        return
+    exact = acts.float().cpu()
+    error = float((stored.float() - exact).norm() / exact.norm())
+    if error > MOST_ERROR:
+        raise TickleError(
+            f"activations of layer {target.alias} ({target.module}) are at most {largest:.2g}, "
+            f"where {dtype} rounds {error:.0%} of them away; set extract.dtype to "
+            + ("bfloat16 or float32" if dtype == "float16" else "float32")
+        )
 
 
 def _create(

@@ -100,6 +100,11 @@ class ImageSet:
         return self.images.shape[1], self.images.shape[2]
 
     @property
+    def side(self) -> int:
+        """Height and width in pixels."""
+        return self.images.shape[1]
+
+    @property
     def channels(self) -> int:
         """1 (grey) or 3 (RGB)."""
         return self.images.shape[3]

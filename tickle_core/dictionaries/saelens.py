@@ -128,7 +128,9 @@ def import_saelens(directory: Path | str) -> SparseAutoencoder:
     if config.get("rescale_acts_by_decoder_norm", False):
         # Theirs chooses by x |w_dec|, and decodes that with rows of unit norm.
         norms = w_dec.norm(dim=1)
-        w_enc, b_enc, w_dec = w_enc * norms, b_enc * norms, w_dec / norms[:, None]
+        # A latent that decodes to nothing is silent there, and stays so.
+        w_dec = w_dec / torch.where(norms > 0, norms, 1)[:, None]
+        w_enc, b_enc = w_enc * norms, b_enc * norms
     sae = SparseAutoencoder(config["d_in"], config["d_sae"], variant, k)
     state = {"w_enc": w_enc.T, "b_enc": b_enc, "w_dec": w_dec, "b_dec": b_dec}
     state["threshold"] = weights.get("threshold", torch.zeros(config["d_sae"]))

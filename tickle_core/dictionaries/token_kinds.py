@@ -65,8 +65,11 @@ class TokenKinds:
             self._fired[number].index_add_(0, latent[mine], mine[mine].double())
 
     def metrics(self, seed: int) -> dict[str, Any]:
-        """By kind: how many positions it has, FVU, L0, and the share of latents that ever fire."""
+        """By kind: how many positions it has, the share of the variance around the mean of all that
+        its tokens hold, FVU, L0, and the share of latents that ever fire.
+        """
         columns, made = self._sums.columns(), {}
+        of_all = np.sum([columns[kind, "square"] for kind in self._kinds], axis=0)
         for number, kind in enumerate(self._kinds):
             error, square, offset, active = (
                 columns[kind, name] for name in ("error", "square", "offset", "active")
@@ -76,6 +79,7 @@ class TokenKinds:
             alive = int((self._fired[number] > 0).sum())
             made[kind] = {
                 "positions": count,
+                "variance_share": statistics.ratio_estimate(square, of_all, seed),
                 "fvu": statistics.ratio_estimate(error, below, seed),
                 "l0": statistics.ratio_estimate(active, np.full(len(active), count), seed),
                 "firing_share": statistics.proportion(alive, self._fired.shape[1]),

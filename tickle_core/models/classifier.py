@@ -1,7 +1,7 @@
 """A trained network together with what is needed to use it: classes, preprocessing, layers."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,9 @@ class Classifier:
         return preprocess(images, self.card["preprocessing"], self.device)
 
 
-def require_layers(layers: dict[str, str], available: Sequence[str]) -> None:
+def require_layers(
+    layers: Mapping[str, str], available: Sequence[str], why_not: Mapping[str, str] | None = None
+) -> None:
     """Refuse module paths that are no candidate layers of the model.
 
     Parameters
@@ -60,6 +62,8 @@ def require_layers(layers: dict[str, str], available: Sequence[str]) -> None:
         From alias to module path, as in params.yaml.
     available
         Module paths of the candidates: the keys of the card's `layers`.
+    why_not
+        Of modules that are none: why, as `tickle_core.models.layers.observe` has it.
 
     Raises
     ------
@@ -68,6 +72,11 @@ def require_layers(layers: dict[str, str], available: Sequence[str]) -> None:
     """
     for alias, module in layers.items():
         if module not in available:
+            if why_not and module in why_not:
+                raise TickleError(
+                    f"layers.{alias}: {module} cannot be stored: {why_not[module]}; "
+                    f"{suggest(module, available)}"
+                )
             rest = "`python -m stages.model --layers` lists all"
             if len(available) <= MOST_LISTED:
                 rest = f"all of them: {', '.join(available)}"

@@ -1,19 +1,21 @@
 """The network that params.yaml names, before there are weights or images for it."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
 from tickle_core.datasets.announced import STAND_INS, announced
 from tickle_core.models import classes
-from tickle_core.models.architectures import build
-from tickle_core.models.assembly import logits_of, require_channels
+from tickle_core.models.assembly import complete
 from tickle_core.models.zoo import registry, weight_files
 from tickle_core.params.model import Model
 from tickle_core.params.schema import Params
 
 
-def stand_in(checked: Params) -> tuple[nn.Module, torch.Tensor]:
-    """The network with random weights, and one image (1, C, H, W), all zero.
+def stand_in(checked: Params) -> tuple[nn.Module, torch.Tensor, Sequence[str] | None]:
+    """The network with random weights, one image (1, C, H, W), all zero, and what params.yaml says
+    of tokens before the patches: what `tickle_core.models.layers.survey` takes.
 
     Its modules and their outputs are those of the model to come; its classes may be stand-ins.
 
@@ -24,12 +26,9 @@ def stand_in(checked: Params) -> tuple[nn.Module, torch.Tensor]:
     """
     images = announced(checked.dataset)
     entry = registry.describe(checked.model, images)
-    if entry.preprocessing:
-        require_channels(len(entry.preprocessing["mean"]), images.channels)
-    network = build(entry.architecture)
     example = torch.zeros(1, images.channels, images.side, images.side)
-    logits_of(network, example, entry.geometry)
-    return network, example
+    network, _ = complete(entry, example)
+    return network, example, entry.prefix
 
 
 def require_classes(checked: Params) -> None:

@@ -90,7 +90,13 @@ def metrics_of(companions, spliced_accuracy, prefix):
         "frozen": sae(fvu=share(0.5)),
     }
     kinds = [*dict.fromkeys(prefix), "patch"]
-    kind = {"positions": 1, "fvu": share(0.2), "l0": share(2.0), "firing_share": share(0.9)}
+    kind = {
+        "positions": 1,
+        "variance_share": share(0.4),
+        "fvu": share(0.2),
+        "l0": share(2.0),
+        "firing_share": share(0.9),
+    }
     keys = ["fvu", "agreement", "kl", *["accuracy_drop"] * spliced_accuracy]
     return {
         "images": TEST_IMAGES,

@@ -49,3 +49,21 @@ def test_of_few_data_and_of_one_seed(layer):
     layer["stability"] = None
     assert sae_words.few(layer) is None
     assert sae_words.stability(layer) is None
+
+
+def test_a_kind_of_few_tokens_that_holds_the_variance_is_told_apart():
+    layer = metrics_of({}, spliced_accuracy=True, prefix=["class"])
+    layer["kinds"] = {kind: dict(found) for kind, found in layer["kinds"].items()}
+    layer["kinds"]["patch"] |= {"positions": 16, "fvu": {"value": 0.31}}
+    assert sae_words.dominant_kind(layer) is None
+    layer["kinds"]["class"] |= {"variance_share": {"value": 0.9}, "fvu": {"value": 0.02}}
+    told = sae_words.dominant_kind(layer)
+    assert "90.0\u202f% is held by class tokens, 1 of 17 positions" in told
+    assert "0.02 of class tokens, 0.31 of patch tokens" in told
+    layer["kinds"]["patch"] |= {"variance_share": {"value": 0.9}}
+    layer["kinds"]["class"] |= {"variance_share": {"value": 0.1}}
+    assert sae_words.dominant_kind(layer) is None  # most of the tokens
+
+
+def test_where_all_tokens_are_patches_none_is_told_apart(layer):
+    assert sae_words.dominant_kind(layer) is None

@@ -9,13 +9,11 @@ https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet); tim
 from importlib import metadata
 from pathlib import Path
 
-import torch
-
 from tickle_core.datasets.image_set import Geometry
 from tickle_core.errors import TickleError
 from tickle_core.models.architectures import build
 from tickle_core.models.zoo import weight_files
-from tickle_core.models.zoo.entry import Entry
+from tickle_core.models.zoo.entry import Entry, Weights
 from tickle_core.models.zoo.imagenet import CLASSES, imagenet_names, imagenet_synsets
 from tickle_core.models.zoo.timm import timm_architecture
 
@@ -36,8 +34,8 @@ def describe() -> Entry:
     )
 
 
-def _weights() -> dict[str, torch.Tensor]:
-    state = weight_files.read(_file())
+def _weights() -> Weights:
+    state = weight_files.read(_file()).state
     expected = build(ARCHITECTURE).state_dict()
     shapes = [tensor.shape for tensor in state.values()]
     if shapes != [tensor.shape for tensor in expected.values()]:
@@ -45,7 +43,7 @@ def _weights() -> dict[str, torch.Tensor]:
             f"{_file()} does not hold the tensors of timm's tf_efficientnet_lite0: reinstall "
             f"{PACKAGE}, as requirements.lock pins it"
         )
-    return dict(zip(expected, state.values(), strict=True))
+    return Weights(dict(zip(expected, state.values(), strict=True)))
 
 
 def _file() -> Path:

@@ -28,7 +28,7 @@ def describe(section: Model, images: ImageSet | Announced) -> Entry:
         case "torchvision":
             return torchvision.describe(section, images.class_names)
         case "timm":
-            return timm.describe(section, images.class_names)
+            return timm.describe(section, images)
         case "checkpoint":
             return checkpoint.describe(section, images.class_names)
         case "efficientnet_lite0":

@@ -5,20 +5,19 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-import torch
-
 from tickle_core.datasets.image_set import Geometry
 from tickle_core.errors import TickleError
-from tickle_core.models.architectures import torchvision_architecture
+from tickle_core.models.architectures import WITH_HEADS_FOR_TRAINING, torchvision_architecture
 from tickle_core.models.names import suggest
 from tickle_core.models.zoo import weight_files
-from tickle_core.models.zoo.entry import Entry
+from tickle_core.models.zoo.entry import Entry, Weights
 from tickle_core.models.zoo.imagenet import imagenet_synsets
 from tickle_core.params.model import TorchvisionModel
 
 
 def describe(section: TorchvisionModel, class_names: Sequence[str]) -> Entry:
-    """The entry of a torchvision model; with random weights it has the given classes.
+    """The entry of a torchvision model; with random weights, or a head to be fitted, it has the
+    given classes.
 
     Raises
     ------
@@ -26,6 +25,7 @@ def describe(section: TorchvisionModel, class_names: Sequence[str]) -> Entry:
         If there is no such model, no such weights, or these weights have no classifier.
     """
     members = _members(section.name)
+    fitted = section.head == "probe"
     if section.weights is None:
         # What its published weights expect, so that the two can be compared.
         transforms = members["DEFAULT"].transforms()
@@ -34,6 +34,7 @@ def describe(section: TorchvisionModel, class_names: Sequence[str]) -> Entry:
             source=f"torchvision's {section.name} with random weights",
             class_names=class_names,
             preprocessing={"mean": list(transforms.mean), "std": list(transforms.std)},
+            fitted=fitted,
         )
     if section.weights not in members:
         raise TickleError(
@@ -48,18 +49,19 @@ def describe(section: TorchvisionModel, class_names: Sequence[str]) -> Entry:
             f"choose others of {', '.join(members)}"
         )
     transforms = member.transforms()
+    names = class_names if fitted else categories
+    arguments = published_arguments(section.name) | _sizes(section.name, member)
     return Entry(
-        architecture=torchvision_architecture(
-            section.name, num_classes=len(categories), **_arguments(section.name, member)
-        ),
+        architecture=torchvision_architecture(section.name, num_classes=len(names), **arguments),
         source=f"torchvision's {section.name} with its weights {member.name}",
-        class_names=categories,
+        class_names=names,
         preprocessing={"mean": list(transforms.mean), "std": list(transforms.std)},
         weights=lambda: _weights(member),
         geometry=Geometry(
             transforms.resize_size[0], transforms.crop_size[0], transforms.interpolation.value
         ),
-        synsets=imagenet_synsets(len(categories)),
+        synsets=None if fitted else imagenet_synsets(len(categories)),
+        fitted=fitted,
     )
 
 
@@ -81,10 +83,13 @@ def _members(name: str) -> dict[str, Any]:
     return dict(torchvision.models.get_model_weights(name).__members__)
 
 
-def _arguments(name: str, member: Any) -> dict[str, Any]:
-    """What the builders pass on beside the number of classes when weights are given."""
-    if name in ("googlenet", "inception_v3"):
-        return {"transform_input": True}
+def published_arguments(name: str) -> dict[str, Any]:
+    """Settings that are no tensors, as torchvision's published weights were trained with them."""
+    return {"transform_input": True} if name in WITH_HEADS_FOR_TRAINING else {}
+
+
+def _sizes(name: str, member: Any) -> dict[str, Any]:
+    """Sizes of images that the builders pass on when weights are given."""
     if name.startswith("vit_"):
         return {"image_size": member.meta["min_size"][0]}
     if name == "maxvit_t":
@@ -92,15 +97,13 @@ def _arguments(name: str, member: Any) -> dict[str, Any]:
     return {}
 
 
-def _weights(member: Any) -> dict[str, torch.Tensor]:
+def _weights(member: Any) -> Weights:
     name = PurePosixPath(member.url).name
     # By torch's convention the name ends in the first digits of the file's SHA-256.
     digits = re.search(r"-([0-9a-f]{8,})\.", name)
-    state = weight_files.read(weight_files.obtain(name, member.url, digits[1] if digits else ""))
+    file = weight_files.obtain(name, member.url, digits[1] if digits else "")
+    state = weight_files.read(file).state
     for key in list(state):
-        # The heads that only serve training, and DenseNet's names of before 2018.
-        if key.startswith(("aux", "AuxLogits")):
-            del state[key]
-        elif "denselayer" in key:
+        if "denselayer" in key:  # DenseNet's names of before 2018
             state[re.sub(r"\.(norm|conv)\.([12])\.", r".\1\2.", key)] = state.pop(key)
-    return state
+    return Weights(state)

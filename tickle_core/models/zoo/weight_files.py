@@ -3,6 +3,7 @@
 import hashlib
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,29 @@ from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 
 from tickle_core import downloads
 from tickle_core.errors import TickleError
+from tickle_core.models.names import suggest
+from tickle_core.models.zoo.entry import Weights
 
 GIVEN = Path("data/checkpoints")  # brought by the user; DVC tracks it
 CACHE = Path(".cache/downloads/checkpoints")
 
-# Under which keys training code keeps the state dict, and what wrappers put before its names.
-NESTS = ("state_dict", "model_state_dict", "model")
+# Under which keys training code keeps the state dict, the first of which is taken if there are
+# several, and what wrappers put before its names.
+NESTS = ("state_dict", "model_state_dict", "model", "net", "network")
 PREFIXES = ("module.", "_orig_mod.", "model.")
+# Heads that only serve training: torchvision's networks here are built without them.
+AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
+# What names of transformers' vision models begin with.
+HUGGING_FACE = (
+    "vit.",
+    "deit.",
+    "beit.",
+    "dinov2.",
+    "swin.",
+    "convnext.",
+    "resnet.",
+    "vision_model.",
+)
 EXAMPLES = 3
 
 
@@ -82,16 +99,23 @@ def require(path: Path) -> None:
         raise TickleError(f"{path} is missing: put the file there, or name another in model.file")
 
 
-def read(path: Path) -> dict[str, torch.Tensor]:
+def read(path: Path, key: str | None = None) -> Weights:
     """The state dict in a safetensors file or in a file that `torch.save` wrote.
 
-    It may be nested under the usual keys. Files of `torch.save` are read with
+    It may be nested under a key, in several levels. Files of `torch.save` are read with
     `weights_only=True`, so that nothing in them is executed.
+
+    Parameters
+    ----------
+    key
+        Where the state dict is, if the file has several ("ema" or "model/ema"); None: under the
+        first of the usual keys, which a note says.
 
     Raises
     ------
     TickleError
-        If the file is missing, damaged, or holds more than tensors and plain values.
+        If the file is missing, damaged, holds more than tensors and plain values, has nothing
+        under the key, several state dicts but none under a usual key, or weights that are NaN.
     """
     require(path)
     try:
@@ -105,7 +129,70 @@ def read(path: Path) -> dict[str, torch.Tensor]:
             "since unpickling anything else can run code; write it with safetensors, or with "
             "torch.save(model.state_dict(), ...)"
         ) from None
-    return _unwrapped(content, path)
+    found = dict(_state_dicts(content))
+    if not found:
+        raise TickleError(
+            f"{path} holds no state dict: expected names with tensors, at the top or under a key"
+        )
+    taken = _taken(found, key, path)
+    others = [name for name in found if name != taken]
+    note = ""
+    if others and key is None:
+        note = (
+            f"{path} holds several state dicts: {taken} was read, not {', '.join(others)} "
+            "(model.state names another)"
+        )
+    _require_numbers(found[taken], path)
+    return Weights(found[taken], note)
+
+
+def _state_dicts(content: Any, path: str = "") -> Iterator[tuple[str, dict[str, torch.Tensor]]]:
+    """All that may be state dicts, by the keys that lead to them ("model/ema", "" at the top)."""
+    # Optimisers keep what is of a parameter under its number.
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        return
+    if content and all(map(torch.is_tensor, content.values())):
+        yield path, content
+        return
+    for key, value in content.items():
+        yield from _state_dicts(value, f"{path}/{key}" if path else key)
+
+
+def _taken(found: dict[str, Any], key: str | None, path: Path) -> str:
+    """Which of the state dicts is meant."""
+    if key is not None:
+        if key not in found:
+            raise TickleError(
+                f"model.state is {key!r}, under which {path} holds no state dict; "
+                f"{suggest(key, list(found))}"
+            )
+        return key
+    if len(found) == 1:
+        return next(iter(found))
+    usual = [each for each in found if each.split("/")[0] in NESTS]
+    if not usual:
+        raise TickleError(
+            f"{path} holds several state dicts, under {', '.join(found)}: name one in model.state"
+        )
+    return min(usual, key=_rank)
+
+
+def _rank(keys: str) -> list[int]:
+    """How usual it is that a state dict lies under these keys; less is more usual."""
+    return [NESTS.index(key) if key in NESTS else len(NESTS) for key in keys.split("/")]
+
+
+def _require_numbers(state: dict[str, torch.Tensor], path: Path) -> None:
+    broken = [
+        name
+        for name, tensor in state.items()
+        if tensor.is_floating_point() and not tensor.isfinite().all()
+    ]
+    if broken:
+        raise TickleError(
+            f"{path}: {len(broken)} of {len(state)} tensors hold NaN or infinity "
+            f"({_some(broken)}): the training diverged, or the file is damaged"
+        )
 
 
 def _reason(error: Exception) -> str:
@@ -115,31 +202,20 @@ def _reason(error: Exception) -> str:
     return lines[0].rstrip(". ") if lines else type(error).__name__
 
 
-def _unwrapped(content: Any, path: Path) -> dict[str, torch.Tensor]:
-    while isinstance(content, dict):
-        nested = [content[key] for key in NESTS if isinstance(content.get(key), dict)]
-        if not nested:
-            break
-        content = nested[0]
-    tensors = isinstance(content, dict) and all(map(torch.is_tensor, content.values()))
-    if not (tensors and content):
-        raise TickleError(
-            f"{path} holds no state dict: expected names with tensors, at the top or under one "
-            f"of {', '.join(NESTS)}"
-        )
-    return content
-
-
-def fit(network: nn.Module, state: dict[str, torch.Tensor], what: str) -> None:
+def fit(
+    network: nn.Module, state: dict[str, torch.Tensor], what: str, head: str | None = None
+) -> None:
     """Load a state dict into a network; every tensor must have its place.
 
     Prefixes that wrappers (DataParallel, torch.compile, Lightning) put before each name are
-    taken off.
+    taken off, and heads that only serve training are left out.
 
     Parameters
     ----------
     what
         Names the weights in an error.
+    head
+        Module path of a layer that is fitted later on: what the state dict has for it is left out.
 
     Raises
     ------
@@ -150,12 +226,30 @@ def fit(network: nn.Module, state: dict[str, torch.Tensor], what: str) -> None:
     for prefix in PREFIXES * 2:  # a compiled DataParallel has two, in either order
         if all(name.startswith(prefix) and name not in expected for name in state):
             consume_prefix_in_state_dict_if_present(state, prefix)
+    state = {
+        name: tensor
+        for name, tensor in state.items()
+        if name in expected or not name.startswith(AUXILIARY)
+    }
+    if head is not None:
+        kept = {name: each for name, each in expected.items() if name.startswith(f"{head}.")}
+        others = {name: each for name, each in state.items() if not name.startswith(f"{head}.")}
+        state = others | kept
     try:
         network.load_state_dict(state)
     except RuntimeError:
         raise TickleError(
-            f"{what} does not fit the architecture: {_misfits(expected, state)}"
+            f"{what} does not fit the architecture: {_misfits(expected, state)}{_hint(state)}"
         ) from None
+
+
+def _hint(state: dict[str, torch.Tensor]) -> str:
+    if not any(name.startswith(HUGGING_FACE) for name in state):
+        return ""
+    return (
+        "; these are names of Hugging Face's transformers: set model.architecture to a factory of "
+        "yours in data/checkpoints that builds the class that they are of"
+    )
 
 
 def _misfits(expected: dict[str, torch.Tensor], state: dict[str, torch.Tensor]) -> str:

@@ -71,6 +71,7 @@ def section(context: Context) -> Section:
             "beaten": {alias: words.better(layer) for alias, layer in layers.items()},
             "pca": {alias: words.pca(layer) for alias, layer in layers.items()},
             "few": {alias: words.few(layer) for alias, layer in layers.items()},
+            "dominant": {alias: words.dominant_kind(layer) for alias, layer in layers.items()},
         },
     )
 
@@ -105,7 +106,12 @@ def _summary(layer: dict[str, Any]) -> str:
             f"{percent(main['accuracy']['value'])}, with the mean of its tokens to "
             f"{percent(mean['accuracy']['value'])}; {words.pca(layer)}."
         )
-    also = (words.stability(layer), words.few(layer), meaning.words(layer))
+    also = (
+        words.dominant_kind(layer),
+        words.stability(layer),
+        words.few(layer),
+        meaning.words(layer),
+    )
     return " ".join([description + spliced, *filter(None, also)])
 
 

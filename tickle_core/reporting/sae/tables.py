@@ -179,6 +179,7 @@ def kind_table(layers: dict[str, Any]) -> Table:
         Column("layer", "Layer"),
         Column("kind", "Tokens"),
         Column("positions", "per image", 0),
+        Column("variance_share", "Variance held", 3, interval=True),
         Column("fvu", "FVU", 3, interval=True),
         Column("l0", "L0", 1, interval=True),
         Column("firing_share", "Latents that fire", 3, interval=True),

@@ -64,6 +64,24 @@ def stability(layer: dict[str, Any]) -> str | None:
     )
 
 
+def dominant_kind(layer: dict[str, Any]) -> str | None:
+    """That a few tokens of one kind hold most of the variance, and what FVU is without them."""
+    kinds = layer["kinds"] or {}
+    positions = sum(found["positions"] for found in kinds.values())
+    for kind, found in kinds.items():
+        share = found["variance_share"]["value"]
+        if 2 * found["positions"] < positions and share > 0.5:
+            others = {name: each["fvu"]["value"] for name, each in kinds.items() if name != kind}
+            apart = ", ".join(f"{number(fvu, 2)} of {name} tokens" for name, fvu in others.items())
+            return (
+                f"Of the variance {percent(share)} is held by {kind} tokens, {found['positions']} "
+                f"of {positions} positions: the FVU of all is mostly theirs. By itself, each kind "
+                f"around its own mean, it is {number(found['fvu']['value'], 2)} of {kind} tokens, "
+                f"{apart}."
+            )
+    return None
+
+
 def few(layer: dict[str, Any]) -> str | None:
     """That data are too few for the dictionary, and how many would do."""
     fit = layer["fit"]

@@ -9,6 +9,7 @@ from tickle_core.reporting.kit.headline import Headline
 from tickle_core.reporting.kit.tables import Column, Table, null_of
 
 DATASETS = {"fashion_mnist": "Fashion-MNIST", "folder": "a folder of images"}
+LEAST_IMAGES = 20  # of fewer, shares have intervals so wide that a sentence with one misleads
 
 
 def headline_table(found: dict[Headline, dict[str, Any]]) -> Table:
@@ -69,6 +70,7 @@ def overview(context: Context) -> dict[str, Any]:
         "weights": card["source"],
         "accuracy": card["accuracy"],
         "top5": card["top5"],
+        "too_few": len(context.held_out) < LEAST_IMAGES,
         "notes": [*notes(images), *card["notes"], *_notes_on_tail(context)],
         "settings": _settings(context),
         "layers": [
