@@ -278,10 +278,10 @@ def test_one_logit_of_a_library(folder, make_set):
 
 def test_one_number_without_a_threshold_is_refused(folder, make_set, photographs):
     torch.save(networks_of_tests.one_logit().state_dict(), folder / "mine.pt")
-    told = "one number per image, for {} classes: .*set model.threshold .*regression"
-    with pytest.raises(TickleError, match=told.format(2)):
+    told = "one number per image, for 2 classes: .*set model.threshold .*regression"
+    with pytest.raises(TickleError, match=told):
         opened(two_classes(make_set), architecture="networks:one_logit")
-    with pytest.raises(TickleError, match=told.format(3)):
+    with pytest.raises(TickleError, match="tells two classes apart, but there are 3"):
         opened(photographs, architecture="networks:one_logit", threshold=0.5)
 
 

@@ -228,6 +228,11 @@ def test_params_say_what_the_tokens_before_the_patches_are():
     assert layers["mix"]["grid"] == [4, 4]
 
 
+def test_what_params_say_of_tokens_must_fit_the_network():
+    with pytest.raises(TickleError, match="model.prefix names 1 tokens, .* lists of 16, 18"):
+        survey(Transformer(2).eval(), torch.zeros(1, 3, 32, 32), ["class"])
+
+
 def test_tokens_after_the_patches_have_no_grid():
     layers = survey(Transformer(0, after=1).eval(), torch.zeros(1, 3, 32, 32))
     assert layers["embed"]["grid"] == [4, 4]

@@ -84,6 +84,12 @@ def test_a_checkpoint_that_is_not_there_is_named(tmp_path, monkeypatch):
     with pytest.raises(TickleError, match="data/checkpoints/mine.pt is missing"):
         require_weights(checked(model=section).model)
     require_weights(checked().model)
+    (tmp_path / "data/checkpoints").mkdir(parents=True)
+    torch.save({"ema": {"w": torch.tensor([0.0, torch.nan])}}, "data/checkpoints/mine.pt")
+    with pytest.raises(TickleError, match="1 of 1 tensors hold NaN"):
+        require_weights(checked(model=section).model)
+    with pytest.raises(TickleError, match="model.state is 'net'"):
+        require_weights(checked(model=section | {"state": "net"}).model)
 
 
 def test_a_device_that_is_not_there_is_refused(monkeypatch):

@@ -193,11 +193,16 @@ def _require_logits(logits: Any, classes: int, threshold: float | None) -> None:
     """Refuse what is not (1, classes)."""
     if isinstance(logits, torch.Tensor) and logits.shape == (1, classes):
         return
+    if _is_number(logits) and threshold is not None:
+        raise TickleError(
+            f"model.threshold is set, for one logit that tells two classes apart, but there are "
+            f"{classes}"
+        )
     if _is_number(logits):
         raise TickleError(
             f"the model gives one number per image, for {classes} classes: if it is the logit of "
-            "the second of two classes, set model.threshold (0.5 is usual) and give it two; if it "
-            "is a regression, it has no classes, and cannot be analysed"
+            "the second of two classes, set model.threshold (0.5 is usual); if it is a regression, "
+            "it has no classes, and cannot be analysed"
         )
     found = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
     expected = f"[1, {classes}] for one image, a logit per class"
@@ -205,7 +210,7 @@ def _require_logits(logits: Any, classes: int, threshold: float | None) -> None:
         expected = "one logit for one image, as model.threshold is set"
     raise TickleError(
         f"the model should give {expected}, but gives {found}: check model.class_names and the "
-        "architecture"
+        "architecture; of a backbone without a classifier, set model.head to probe"
     )
 
 

@@ -15,7 +15,7 @@ from tickle_core.models.classifier import Classifier
 from tickle_core.models.layers import hooked
 from tickle_core.progress import progress
 
-MOST_IMAGES = 20_000  # whose features are held in memory
+MOST_IMAGES = 10_000  # a pass of the network each, and features held in memory
 STRENGTHS = [0.001, 0.01, 0.1, 1.0]  # inverse regularisation C to choose from
 VALIDATION_SHARE = 0.2
 NEVER = -1e4  # logit of a class that no train image shows

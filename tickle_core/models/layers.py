@@ -45,7 +45,8 @@ def survey(
     Raises
     ------
     TickleError
-        If the network is in training mode.
+        If the network is in training mode, or has no tokens before its patches where `prefix`
+        names some.
     """
     network = unwrap(network)
     seen = observe(network, example, prefix)

@@ -11,6 +11,8 @@ from math import isqrt
 import torch
 from torch import nn
 
+from tickle_core.errors import TickleError
+
 MOST_PREFIX = 16  # tokens before the patches that are looked for
 CHANGED = 1e-4  # of the largest entry: less is rounding
 
@@ -26,6 +28,11 @@ class Sequences:
         Shape of each output for one image, (1, ...), by module path, in order of execution.
     prefix
         What the tokens before the patches are, where the user says it.
+
+    Raises
+    ------
+    TickleError
+        If no list of tokens has what the user says before a grid of patches.
 
     Attributes
     ----------
@@ -57,6 +64,11 @@ class Sequences:
                 if said is None and before > len(self.prefix):
                     self.prefix = ["class"] + ["register"] * (before - 1)
         self.lengths = {length for length in first_of if self._patches(length)}
+        if prefix and not any(0 < self._patches(length) < length for length in first_of):
+            raise TickleError(
+                f"model.prefix names {len(prefix)} tokens, but no list of tokens has as many "
+                f"before a grid of patches; there are lists of {', '.join(map(str, first_of))}"
+            )
         self._widths = {
             shape[2] for shape in outputs.values() if len(shape) == 3 and shape[1] in self.lengths
         }

@@ -49,12 +49,12 @@ def require_classes(checked: Params) -> None:
 
 
 def require_weights(section: Model) -> None:
-    """Refuse a checkpoint whose file is not there.
+    """Refuse a checkpoint that is not there, or is none.
 
     Raises
     ------
     TickleError
-        It names the file.
+        As `tickle_core.models.zoo.weight_files.read` has it.
     """
     if section.source == "checkpoint":
-        weight_files.require(weight_files.GIVEN / section.file)
+        weight_files.read(weight_files.GIVEN / section.file, section.state)

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -192,6 +193,18 @@ def test_a_model_without_accuracy_a_transformer_and_small_classes_are_shown(make
     assert "no: a skip" in html
     assert "class token</span>" in html
     assert "No class has 10 held-out images" in html
+
+
+@pytest.mark.parametrize("count", [5, 40])
+def test_few_held_out_images_get_no_sentence_with_a_share(count, make_project, tmp_path):
+    project = make_project(layers=("only",))
+    extract = project.params.extract.model_copy(update={"test_images": count})
+    params = project.params.model_copy(update={"extract": extract})
+    html = replace(project, params=params).write(tmp_path)["index.html"].decode()
+    header = html[html.index("<header>") : html.index("</header>")]
+    assert f"{count} held-out images" in " ".join(header.split())
+    assert ("%" in header) == (count == 40)
+    assert ("So few images carry no sentence" in header) == (count == 5)
 
 
 NO_PROBE = {

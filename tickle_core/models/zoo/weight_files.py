@@ -87,18 +87,6 @@ def _download(url: str, path: Path, sha256_prefix: str) -> None:
         )
 
 
-def require(path: Path) -> None:
-    """Refuse a file that is not there.
-
-    Raises
-    ------
-    TickleError
-        It names the file.
-    """
-    if not path.is_file():
-        raise TickleError(f"{path} is missing: put the file there, or name another in model.file")
-
-
 def read(path: Path, key: str | None = None) -> Weights:
     """The state dict in a safetensors file or in a file that `torch.save` wrote.
 
@@ -117,7 +105,8 @@ def read(path: Path, key: str | None = None) -> Weights:
         If the file is missing, damaged, holds more than tensors and plain values, has nothing
         under the key, several state dicts but none under a usual key, or weights that are NaN.
     """
-    require(path)
+    if not path.is_file():
+        raise TickleError(f"{path} is missing: put the file there, or name another in model.file")
     try:
         if path.suffix == ".safetensors":
             content = load_file(path)
