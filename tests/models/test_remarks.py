@@ -77,7 +77,7 @@ class OneOutput(nn.Module):
 
     def forward(self, x):
         second = self.ends_in(10 * x[..., :14].mean((1, 2, 3)) - 3)
-        return torch.stack([torch.zeros(len(x)), second], 1)
+        return torch.stack([-second / 2, second / 2], 1)
 
 
 @pytest.mark.parametrize(("ends_in", "count"), [(torch.sigmoid, 1), (lambda x: x, 0)])

@@ -3,7 +3,9 @@
 A card's `architecture` may have `adapters`, taken in turn:
 
 output      the network gives an object with `.logits`, as Hugging Face's models do
-one_logit   it gives one logit, that of the second of two classes; the first one's is `offset`
+one_logit   it gives one logit, that of the second of two classes: where it is `offset`, both are
+            as likely. Each gets half of what it is beyond that, with its sign, so that neither
+            class has a logit that never changes
 embedding   it gives vectors (N, `features`), and a linear layer makes `classes` logits of them
 cosine      the same, of vectors scaled to unit norm (CLIP)
 
@@ -26,7 +28,7 @@ def adapt(network: nn.Module, adapter: dict[str, Any]) -> None:
         case "output":
             _append(network, lambda _, output: output.logits)
         case "one_logit":
-            _append(network, lambda _, logit: _two_classes(logit, adapter["offset"]))
+            _append(network, lambda _, logit: _two_classes(logit - adapter["offset"]))
         case "embedding":
             network.add_module(HEAD, nn.Linear(adapter["features"], adapter["classes"]))
             if type(network).forward is nn.Sequential.forward:
@@ -38,10 +40,10 @@ def adapt(network: nn.Module, adapter: dict[str, Any]) -> None:
             _append(network, lambda self, vectors: self.get_submodule(HEAD)(F.normalize(vectors)))
 
 
-def _two_classes(logit: torch.Tensor, offset: float) -> torch.Tensor:
-    """(N,) or (N, 1) -> (N, 2)."""
-    second = logit.reshape(-1, 1)
-    return torch.cat([torch.full_like(second, offset), second], 1)
+def _two_classes(difference: torch.Tensor) -> torch.Tensor:
+    """The difference of two logits, (N,) or (N, 1), to the two, (N, 2)."""
+    half = difference.reshape(-1, 1) / 2
+    return torch.cat([-half, half], 1)
 
 
 def _append(network: nn.Module, step: Callable[[nn.Module, Any], torch.Tensor]) -> None:

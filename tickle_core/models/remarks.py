@@ -18,6 +18,7 @@ from tickle_core.progress import progress
 MOST_IMAGES = 2000
 MUCH_BETTER = 0.2  # in accuracy
 LISTED = 6
+ROUNDING = 1e-6
 
 
 def on_head(head: dict[str, Any] | None) -> Iterator[str]:
@@ -57,12 +58,13 @@ def on_outputs(classifier: Classifier, images: ImageSet, seed: int) -> Iterator[
             )
     targets, logits = _logits(classifier, images, seed)
     predicted = logits.argmax(1)
-    adapters = classifier.card["architecture"].get("adapters", [])
-    if any(each["kind"] == "one_logit" for each in adapters):
-        second = logits[:, 1]
-        if len(second) and second.min() >= 0 and second.max() <= 1:
+    for adapter in classifier.card["architecture"].get("adapters", []):
+        if adapter["kind"] != "one_logit" or len(logits) == 0:
+            continue
+        given = logits[:, 1] - logits[:, 0] + adapter["offset"]
+        if given.min() >= -ROUNDING and given.max() <= 1 + ROUNDING:
             yield (
-                f"the model's one output is between 0 and 1 for each of {len(second):,} images: if "
+                f"the model's one output is between 0 and 1 for each of {len(given):,} images: if "
                 "it went through a sigmoid, it is a probability and no logit; build the model "
                 "without"
             )
