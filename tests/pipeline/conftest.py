@@ -156,6 +156,22 @@ noise: {texture: noise}
 """
 
 
+# All stages, one after the other, in a process that imports but once: what they make, without DVC.
+RUN = """
+import runpy, sys
+from tickle_core import pipeline_file
+from tickle_core.params import reading
+for name, stage in pipeline_file.stages().items():
+    for alias in reading.load().layers if "foreach" in stage else [None]:
+        sys.argv = [name, *([alias] if alias else [])]
+        try:
+            runpy.run_module(f"stages.{name}", run_name="__main__")
+        except SystemExit as end:
+            if end.code:
+                sys.exit(f"{name} {alias}: {end.code}")
+"""
+
+
 @dataclass(frozen=True)
 class Project:
     """A folder with a pipeline in it."""
@@ -169,12 +185,15 @@ class Project:
 
     def start(self, *arguments: str, module: str = "dvc") -> subprocess.Popen:
         """Start dvc, or another module, in a session of its own, with output to a pipe."""
+        return self._start("-m", module, *arguments)
+
+    def _start(self, *arguments: str) -> subprocess.Popen:
         environment = os.environ | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(self.path),
         }
         return subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [sys.executable, *arguments],
             cwd=self.path,
             env=environment,
             stdout=subprocess.PIPE,
@@ -193,6 +212,12 @@ class Project:
     def repro(self, *arguments: str) -> set[str]:
         """`dvc repro`; the stages that ran."""
         return ran(self.dvc("repro", *arguments))
+
+    def run_all(self) -> None:
+        """Run every stage, without DVC, which takes far less time."""
+        process = self._start("-c", RUN)
+        printed, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, printed
 
     def edit_params(self, change) -> None:
         """Apply `change` to the values of params.yaml."""

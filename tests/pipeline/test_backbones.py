@@ -2,13 +2,10 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import pytest
 import torch
 
-from tests.patience import PATIENCE
 from tests.pipeline.conftest import CONCEPTS, SMALL, draw_shapes
 
 pytestmark = pytest.mark.pipeline
@@ -66,20 +63,6 @@ CHECKPOINT = {
     "mean": [0.5],
     "std": [0.5],
 }
-# All stages, one after the other, in a process that imports but once.
-RUN = """
-import runpy, sys
-from tickle_core import pipeline_file
-from tickle_core.params import reading
-for name, stage in pipeline_file.stages().items():
-    for alias in reading.load().layers if "foreach" in stage else [None]:
-        sys.argv = [name, *([alias] if alias else [])]
-        try:
-            runpy.run_module(f"stages.{name}", run_name="__main__")
-        except SystemExit as end:
-            if end.code:
-                sys.exit(f"{name} {alias}: {end.code}")
-"""
 
 
 def prepare(project, network, layers, classes, **model):
@@ -108,17 +91,8 @@ def prepare(project, network, layers, classes, **model):
     project.edit_params(change)
 
 
-def run_all(project):
-    """Run every stage; the model's card and the page."""
-    process = subprocess.run(
-        [sys.executable, "-c", RUN],
-        cwd=project.path,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert process.returncode == 0, process.stderr
+def read(project):
+    """The model's card and the page."""
     card = json.loads((project.path / "data/model/card.json").read_text())
     return card, (project.path / "reports/index.html").read_text()
 
@@ -134,7 +108,8 @@ TRANSFORMER = {
 
 def test_a_transformer_without_a_head(new_project):
     prepare(new_project, **TRANSFORMER)
-    card, page = run_all(new_project)
+    new_project.run_all()
+    card, page = read(new_project)
     assert card["class_names"] == ["disk", "square", "stripes"]
     assert card["accuracy"]["value"] > 0.5
     assert card["head"]["control"]["interval"][0] < 1 / 3
@@ -153,7 +128,8 @@ def test_one_logit(new_project):
         head="own",
         threshold=0.4,
     )
-    card, page = run_all(new_project)
+    new_project.run_all()
+    card, page = read(new_project)
     assert card["class_names"] == ["disk", "square"]
     assert card["architecture"]["adapters"][0]["kind"] == "one_logit"
     assert "What the layers of" in page

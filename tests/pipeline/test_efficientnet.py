@@ -53,7 +53,7 @@ def test_efficientnet_lite0_on_photographs(new_project):
     (project.path / "data/raw/photographs/n01440764").mkdir(exist_ok=True)
     (project.path / "data/raw/photographs/n01440764/broken.jpg").write_bytes(b"no image")
     project.edit_params(make_short)
-    project.repro()
+    project.run_all()
     card = json.loads((project.path / "data/model/card.json").read_text())
     assert len(card["classes_of_dataset"]) == 19
     assert None not in card["classes_of_dataset"].values()
