@@ -143,8 +143,8 @@ def forward(
         stored = acts.to(
             TORCH_DTYPES[dtype], copy=True, memory_format=torch.contiguous_format
         ).cpu()
-        # NumPy has no bfloat16: its bits are kept as uint16.
         _require_precision(target, acts, max(-low, high), stored, dtype)
+        # NumPy has no bfloat16: its bits are kept as uint16.
         tokens[target] = (
             stored.view(torch.int16).numpy().view(np.uint16)
             if dtype == "bfloat16"

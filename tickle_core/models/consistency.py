@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from tickle_core.errors import TickleError
-from tickle_core.models.layers import hooked
+from tickle_core.models.hooks import hooked
 from tickle_core.models.parallel import workers
 
 IMAGES = 4  # a batch: enough to tell whether they reach one another

@@ -12,7 +12,7 @@ from tickle_core.datasets.image_set import ImageSet
 from tickle_core.errors import TickleError
 from tickle_core.models.accuracy import batch_size
 from tickle_core.models.classifier import Classifier
-from tickle_core.models.layers import hooked
+from tickle_core.models.hooks import hooked
 from tickle_core.progress import progress
 
 MOST_IMAGES = 10_000  # a pass of the network each, and features held in memory

@@ -1,9 +1,8 @@
 """The layers of a network: what each puts out, whether it is a clean cut, what follows it."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from torch import nn
 
 from tickle_core.models.cost import CostCounter
 from tickle_core.models.graph import find_cut
+from tickle_core.models.hooks import hooked
 from tickle_core.models.sequences import Sequences
 from tickle_core.models.split import unwrap
 
@@ -146,21 +146,6 @@ def _run(network: nn.Module, example: torch.Tensor) -> tuple[dict[str, list[_Cal
     with hooked(network, paths, note), torch.no_grad(), unfused(), counter:
         network(example)
     return calls, counter.total
-
-
-@contextmanager
-def hooked(
-    network: nn.Module, paths: Iterable[str], hook: Callable[[str, nn.Module, Any, Any], None]
-) -> Iterator[None]:
-    """Call `hook` with path, module, inputs and output whenever one of these modules ran."""
-    handles = [
-        network.get_submodule(path).register_forward_hook(partial(hook, path)) for path in paths
-    ]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 @contextmanager

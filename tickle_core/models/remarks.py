@@ -26,12 +26,13 @@ def on_head(head: dict[str, Any] | None) -> Iterator[str]:
     if head is None:
         return
     control = head["control"]
-    by_chance = (
-        f"; where labels are shuffled, the same fit is right on {control['value']:.1%} of "
-        f"{control['n']:,} held-out images"
-        if control["n"]
-        else ""
-    )
+    by_chance = ""
+    if control["n"]:
+        low, high = control["interval"]
+        by_chance = (
+            f"; where labels are shuffled, the same fit is right on {control['value']:.1%} "
+            f"[{low:.1%}, {high:.1%}] of {control['n']:,} held-out images"
+        )
     yield (
         f"the model has no classifier of its own here: a linear one ({head['module']}) was fitted "
         f"to {head['images']:,} train images, on the {head['features']:,} features that the "

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from tickle_core.errors import TickleError
+from tickle_core.models.hooks import hooked
 
 MOST_PREFIX = 16  # tokens before the patches that are looked for
 CHANGED = 1e-4  # of the largest entry: less is rounding
@@ -149,14 +150,8 @@ def _changed(
         place = (..., slice(y * size, (y + 1) * size), slice(x * size, (x + 1) * size))
         image[place] = other[place]
     outputs: list[torch.Tensor] = []
-    handle = network.get_submodule(path).register_forward_hook(
-        lambda *call: outputs.append(call[-1])
-    )
-    try:
-        with torch.no_grad():
-            network(images)
-    finally:
-        handle.remove()
+    with hooked(network, [path], lambda *call: outputs.append(call[-1])), torch.no_grad():
+        network(images)
     tokens = outputs[0]
     difference = (tokens[1:] - tokens[:1]).abs().amax(2)
     return difference > CHANGED * tokens.abs().max()
